@@ -1,0 +1,50 @@
+# burstlens: what a newcomer and CI run. Everything is installed into .venv from the pinned, hashed lock in requirements/.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The converted model is cached inside the checkout: nothing outside this folder is written.
+export BURSTLENS_CACHE ?= $(CURDIR)/.cache
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## recognise 100 real images on this machine, from zero instances to zero instances
+	@$(BIN)/burstlens demo
+
+test: $(VENV)/.dev ## run every test
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style, types and the lock
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev ## measure, as ratios within one run
+	@$(BIN)/python bench/pipeline.py
+
+lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (no index address in them)
+	@for extra in demo dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			$$([ $$extra = dev ] && echo "--extra dev") pyproject.toml requirements/build.in -o requirements/$$extra.txt; \
+	done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/out dist
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "burstlens needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "Python's venv is missing here; as root: apt-get install -y python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "installing burstlens into $(VENV) ($*)"
+	@$(BIN)/pip install --quiet --require-hashes -r $<
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

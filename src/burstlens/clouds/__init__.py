@@ -1,0 +1,1 @@
+"""Where instances come from: the port in `base`, one adapter per module."""

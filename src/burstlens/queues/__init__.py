@@ -1,0 +1,1 @@
+"""The queues between the tiers: the port in `base`, one adapter per module."""

@@ -1,0 +1,1 @@
+"""How many instances, where, and until when."""

@@ -1,0 +1,1 @@
+"""The web tier: images in over HTTP, labels out."""

@@ -1,0 +1,1 @@
+"""The app tier: receive, recognise, reply."""
