@@ -1,0 +1,27 @@
+"""One converted model for all tests of this folder, and the ImageNet photos that the package foolbox carries."""
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+
+from burstlens.recognition.model import OnnxRecognizer, open_recognizer
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def recognizer(cache: Path) -> OnnxRecognizer:
+    return open_recognizer("lite0", cache)
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[tuple[bytes, int]]:
+    """Each photo with its class index, which its file name carries (``imagenet_00_243.jpg``)."""
+    files = importlib.metadata.files("foolbox") or []
+    paths = sorted(Path(str(file.locate())) for file in files if file.match("imagenet_*.jpg"))
+    assert len(paths) == 20
+    return [(path.read_bytes(), int(path.stem.rpartition("_")[2])) for path in paths]

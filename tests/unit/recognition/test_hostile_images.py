@@ -1,0 +1,166 @@
+"""Whatever the bytes are, the answer is pixels or an `ImageError`: never another exception, never a huge allocation."""
+
+import contextlib
+import io
+import random
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from burstlens.messages import ErrorCode
+from burstlens.recognition.base import ImageError
+from burstlens.recognition.decode import DecodeLimits, decode, inspect
+
+LIMITS = DecodeLimits(max_bytes=1_000_000, max_pixels=2_000_000)
+KINDS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+
+Read = Callable[[bytes, DecodeLimits], object]
+
+
+def encoded(kind: str, **options: object) -> bytes:
+    noise = np.random.default_rng(seed=7).integers(0, 255, (60, 80, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind, **options)
+    return file.getvalue()
+
+
+PICTURES = {kind: encoded(kind) for kind in KINDS}
+
+
+def png(width: int, height: int, *more: tuple[bytes, bytes]) -> bytes:
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), *more, (b"IEND", b""))
+    parts = (struct.pack(">I", len(body)) + name + body + zlib.crc32(name + body).to_bytes(4) for name, body in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def gif(screen: int, frame: int) -> bytes:
+    header = b"GIF89a" + struct.pack("<HHBBB", screen, screen, 0, 0, 0)
+    return header + b"," + struct.pack("<HHHHB", 0, 0, frame, frame, 0) + b"\2\0;"
+
+
+def webp(side: int) -> bytes:
+    extent = (side - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\2\0\0\0" + extent + extent
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def refusal(read: Read, data: bytes) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        read(data, LIMITS)
+    return caught.value
+
+
+@pytest.mark.parametrize("read", [inspect, decode])
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        png(30_000, 30_000, (b"IDAT", zlib.compress(bytes(900_000)))),
+        png(2_000_001, 1),
+        png(2**31 - 1, 2**31 - 1),
+        gif(65_535, 65_535),
+        gif(10, 10_000),
+        webp(16_384),
+    ],
+    ids=["png-900-megapixels", "png-one-too-many", "png-largest", "gif-screen", "gif-frame", "webp"],
+)
+def test_a_decompression_bomb_is_refused_by_its_header(read: Read, bomb: bytes) -> None:
+    tracemalloc.start()
+    try:
+        assert refusal(read, bomb).code is ErrorCode.IMAGE_TOO_LARGE
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+
+
+def test_a_bomb_in_a_text_chunk_is_refused() -> None:
+    bomb = png(8, 8, (b"zTXt", b"comment\0\0" + zlib.compress(bytes(80_000_000))))
+    assert refusal(inspect, bomb).code is ErrorCode.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_truncated_picture_is_refused(kind: str, kept: float) -> None:
+    data = PICTURES[kind]
+    error = refusal(decode, data[: int(len(data) * kept)])
+    assert error.code is ErrorCode.NOT_AN_IMAGE
+    assert "damaged or incomplete" in str(error)
+
+
+@pytest.mark.parametrize("read", [inspect, decode])
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "the file is empty"),
+        (b"hello, world\n", "the file is not a picture"),
+        (b"BMW is not a bitmap", "the BMP is damaged"),
+        (b"\0" * 5000, "the file is not a picture"),
+        (random.Random(5).randbytes(5000), "the file is not a picture"),
+        (b"PK\3\4" + b"\0" * 100, "the file is not a picture"),
+        *((data[:24], f"the {kind} is damaged") for kind, data in PICTURES.items() if kind not in {"PNG", "GIF"}),
+    ],
+)
+def test_what_is_no_picture_is_told_so(read: Read, data: bytes, sentence: str) -> None:
+    error = refusal(read, data)
+    assert error.code is ErrorCode.NOT_AN_IMAGE
+    assert str(error).startswith(sentence)
+
+
+def as_float_tiff() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(file, "TIFF")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("read", [inspect, decode])
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (encoded("ICO"), "ICO"),
+        (encoded("PPM"), "PNM"),
+        (encoded("JPEG2000"), "JPEG 2000"),
+        (encoded("DDS"), "DDS"),
+        (encoded("EPS"), "PostScript"),
+        (encoded("PDF"), "PDF"),
+        (b"8BPS\0\1" + bytes(100), "PSD"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "HEIC"),
+        (b"\xff\x0a" + bytes(100), "JPEG XL"),
+        (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="s"></svg>', "SVG"),
+        (as_float_tiff(), "a TIFF with samples of kind F"),
+    ],
+)
+def test_a_picture_of_a_kind_that_is_not_read_is_told_so(read: Read, data: bytes, name: str) -> None:
+    error = refusal(read, data)
+    assert error.code is ErrorCode.UNSUPPORTED_TYPE
+    assert str(error).startswith(name)
+
+
+MUTATIONS = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=4), st.integers(0, 4)), max_size=8)
+"""Each: where (as a share of the file), what is put there, and how many bytes it replaces."""
+
+
+@settings(deadline=None, max_examples=300)
+@given(kind=st.sampled_from(KINDS), mutations=MUTATIONS, kept=st.sampled_from([1.0, 1.0, 0.9, 0.2]))
+def test_a_mutated_picture_gives_pixels_or_an_image_error(
+    kind: str, mutations: list[tuple[float, bytes, int]], kept: float
+) -> None:
+    data = bytearray(PICTURES[kind])
+    for share, new, replaced in mutations:
+        at = int(share * len(data))
+        data[at : at + replaced] = new
+    with contextlib.suppress(ImageError):
+        assert decode(bytes(data[: int(len(data) * kept)]), LIMITS).shape == (224, 224, 3)
+
+
+@settings(deadline=None, max_examples=200)
+@given(head=st.sampled_from([data[:16] for data in PICTURES.values()]), tail=st.binary(max_size=300))
+def test_noise_after_a_true_beginning_gives_an_image_error(head: bytes, tail: bytes) -> None:
+    with pytest.raises(ImageError):
+        decode(head + tail, LIMITS)
