@@ -1,0 +1,133 @@
+"""The autoscaler's hands: carries plans out; remembers launches that are not listed yet and pools that refused."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from burstlens.clock import Clock
+from burstlens.clouds.base import Cloud, Instance, Pool, Spec, State
+from burstlens.errors import BurstlensError, CapacityUnavailable, Misconfigured, QuotaExceeded
+from burstlens.scaling.guardrails import Asked, PoolHealth, after_boots, refused, room, still_unlisted
+from burstlens.scaling.members import Member
+from burstlens.scaling.observer import Sight
+from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.placement import Plan, Removal
+from burstlens.scaling.troubles import EXPECTED, Troubles
+
+_TOKEN_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The names of the instances that each act reached."""
+
+    launched: tuple[str, ...] = ()
+    drained: tuple[str, ...] = ()
+    terminated: tuple[str, ...] = ()
+
+
+class Actor:
+    """Acts on the clouds for one fleet.
+
+    Raises:
+        Misconfigured: on creation, when a pool is on a cloud that is not there.
+    """
+
+    def __init__(
+        self,
+        clouds: Mapping[str, Cloud],
+        pools: Sequence[Pool],
+        fleet: str,
+        spec_for: Callable[[Pool], Spec],
+        options: ScalingOptions,
+        clock: Clock,
+        troubles: Troubles,
+    ) -> None:
+        for pool in pools:
+            if pool.cloud not in clouds:
+                message = f"pool {pool.name}: there is no cloud {pool.cloud!r} here"
+                raise Misconfigured(message)
+        self._clouds = clouds
+        self._pools = {pool.name: pool for pool in pools}
+        self._fleet = fleet
+        self._spec_for = spec_for
+        self._options = options
+        self._clock = clock
+        self._troubles = troubles
+        self._health = {pool.name: PoolHealth() for pool in pools}
+        self._asked: tuple[Asked, ...] = ()
+        self._minute = -1
+        self._counter = itertools.count()
+
+    def on_the_way(self, listed: Sequence[Instance]) -> list[Member]:
+        """Launches that no cloud lists yet."""
+        self._asked = still_unlisted(self._asked, listed, self._clock.now(), self._options)
+        return [asked.as_member() for asked in self._asked]
+
+    def rooms(self, members: Sequence[Member]) -> dict[str, int]:
+        """How many more instances each pool may get now; a closed pool is noted."""
+        now = self._clock.now()
+        rooms = {}
+        for name, pool in self._pools.items():
+            mine = [member for member in members if member.instance.pool == name]
+            health = self._health[name] = after_boots(self._health[name], mine, now, self._options)
+            if health.is_closed(now):
+                self._troubles.say(f"pool {name} is closed for now: {health.why}")
+            rooms[name] = room(pool, health, mine, now, self._options)
+        return rooms
+
+    async def act(self, plan: Plan, sight: Sight) -> Done:
+        """Carry the plan out, removals first, since they free what a launch may need."""
+        terminated: list[str] = []
+        drained: list[str] = []
+        launched: list[str] = []
+        for name, ids in _by_cloud(plan.terminations, sight).items():
+            if await self._troubles.carry_out(f"terminate on {name}", self._clouds[name].terminate(list(ids))):
+                terminated += ids.values()
+        for name, ids in _by_cloud(plan.drains, sight).items():
+            if await self._troubles.carry_out(f"drain on {name}", self._clouds[name].drain(list(ids))):
+                drained += ids.values()
+        for name, names in plan.launches.items():
+            launched += await self._launch(self._pools[name], names)
+        return Done(tuple(launched), tuple(drained), tuple(terminated))
+
+    async def _launch(self, pool: Pool, names: Sequence[str]) -> list[str]:
+        now = self._clock.now()
+        asked = [Asked(name, pool.name, now) for name in names]
+        cloud, spec, token = self._clouds[pool.cloud], self._spec_for(pool), self._token(now)
+        try:
+            born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=token)
+        except (CapacityUnavailable, QuotaExceeded) as error:
+            self._refuse(pool, error)
+            return []
+        except EXPECTED as error:
+            # Some may have been born: all of them count until the cloud's list has had time to tell.
+            self._refuse(pool, error)
+            self._asked += tuple(asked)
+            return []
+        launched = [instance.name for instance in born if instance.state is not State.TERMINATED]
+        self._asked += tuple(a for a in asked if a.name in launched)
+        return launched
+
+    def _refuse(self, pool: Pool, error: BurstlensError) -> None:
+        self._troubles.note(f"launch in pool {pool.name}", error)
+        self._health[pool.name] = refused(self._health[pool.name], error, self._clock.now(), self._options)
+
+    def _token(self, now: float) -> str:
+        """Names one launch call.
+
+        An autoscaler that was killed between a launch and its listing starts again within the minute, counts from the
+        same zero and so repeats the same calls, which launches nothing twice.
+        """
+        minute = int(now // _TOKEN_SECONDS)
+        if minute != self._minute:
+            self._minute, self._counter = minute, itertools.count()
+        return f"{self._fleet}-{minute}-{next(self._counter)}"
+
+
+def _by_cloud(removals: Sequence[Removal], sight: Sight) -> dict[str, dict[str, str]]:
+    """For each cloud, the names to remove by id."""
+    found: dict[str, dict[str, str]] = {}
+    for removal in removals:
+        found.setdefault(sight.cloud_of(removal.instance), {})[removal.instance.id] = removal.instance.name
+    return found

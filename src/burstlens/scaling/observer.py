@@ -1,0 +1,99 @@
+"""The autoscaler's eyes: queue, clouds and heartbeats, each of which may not answer."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from burstlens.clouds.base import Cloud, Instance
+from burstlens.errors import Unavailable
+from burstlens.heartbeats import Heartbeats
+from burstlens.messages import Heartbeat
+from burstlens.queues.base import Depth, Queue
+from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.troubles import Troubles
+
+_FORGET_LIMIT = 50
+"""Heartbeats deleted in one tick at most, so that a tick stays short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was observed. None is unknown, and unknown is neither zero nor empty (R7)."""
+
+    depth: Depth | None
+    homes: Mapping[str, tuple[Instance, str]] | None
+    """Every instance that exists with the name of its cloud, by the instance's id."""
+    heartbeats: Sequence[Heartbeat] | None
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Every instance that exists; none when they are unknown."""
+        return [instance for instance, _ in (self.homes or {}).values()]
+
+    def cloud_of(self, instance: Instance) -> str:
+        """The name of the cloud that listed this instance."""
+        return (self.homes or {})[instance.id][1]
+
+
+class Observer:
+    """Looks at everything at once."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        clouds: Mapping[str, Cloud],
+        heartbeats: Heartbeats,
+        fleet: str,
+        options: ScalingOptions,
+        troubles: Troubles,
+    ) -> None:
+        self._queue = queue
+        self._clouds = clouds
+        self._heartbeats = heartbeats
+        self._fleet = fleet
+        self._options = options
+        self._troubles = troubles
+
+    async def observe(self) -> Sight:
+        """See what can be seen; what cannot is None and noted."""
+        attempt = self._troubles.attempt
+        depth, heartbeats, homes = await asyncio.gather(
+            attempt("depth is unknown", self._depth()),
+            attempt("heartbeats are unknown", self._heartbeats.all()),
+            self._homes(),
+        )
+        return Sight(depth, homes, heartbeats)
+
+    async def forget_heartbeats(self, sight: Sight, now: float) -> None:
+        """Delete what workers of instances that are gone left behind."""
+        if sight.homes is None or sight.heartbeats is None:
+            return
+        present = {name for instance in sight.instances for name in (instance.id, instance.name)}
+        old = [
+            beat.worker
+            for beat in sight.heartbeats
+            if beat.instance not in present and now - beat.sent_at.timestamp() > self._options.heartbeat_forget_seconds
+        ]
+        for worker in old[:_FORGET_LIMIT]:
+            await self._troubles.carry_out("an old heartbeat stays behind", self._heartbeats.remove(worker))
+
+    async def _depth(self) -> Depth:
+        depth = await self._queue.depth()
+        if depth.age_seconds > self._options.depth_stale_seconds:
+            message = f"it was counted {depth.age_seconds:.0f} s ago"
+            raise Unavailable(message)
+        return depth
+
+    async def _homes(self) -> dict[str, tuple[Instance, str]] | None:
+        listings = await asyncio.gather(
+            *(
+                self._troubles.attempt(f"instances on {name} are unknown", cloud.instances(self._fleet))
+                for name, cloud in self._clouds.items()
+            )
+        )
+        homes = {}
+        for name, listing in zip(self._clouds, listings, strict=True):
+            if listing is None:
+                return None
+            homes.update({instance.id: (instance, name) for instance in listing if instance.state.counts})
+        return homes

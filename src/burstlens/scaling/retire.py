@@ -1,0 +1,49 @@
+"""The end of a fleet: every instance drained, then gone."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from burstlens.clock import Clock
+from burstlens.clouds.base import Cloud
+from burstlens.errors import BurstlensError
+
+_LOOK_SECONDS = 0.1
+_KILL_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def retire(clouds: Iterable[Cloud], fleet: str, clock: Clock, grace_seconds: float) -> None:
+    """Drain all instances of the fleet, terminate what is still there after the grace, and see them gone.
+
+    It never raises for a cloud that does not answer: the log then says what may have been left.
+    """
+    await asyncio.gather(*(_retire_from(cloud, fleet, clock, grace_seconds) for cloud in clouds))
+
+
+async def _retire_from(cloud: Cloud, fleet: str, clock: Clock, grace_seconds: float) -> None:
+    try:
+        await cloud.drain(await _ids(cloud, fleet))
+        if not await _gone_within(grace_seconds, cloud, fleet, clock):
+            left = await _ids(cloud, fleet)
+            _log.warning("instances did not drain in time and are terminated", cloud=cloud.name, instances=left)
+            await cloud.terminate(left)
+            if not await _gone_within(_KILL_SECONDS, cloud, fleet, clock):
+                _log.error("instances are left running", cloud=cloud.name, instances=await _ids(cloud, fleet))
+    except BurstlensError as error:
+        _log.error("the cloud does not answer, instances may be left running", cloud=cloud.name, error=str(error))
+
+
+async def _gone_within(seconds: float, cloud: Cloud, fleet: str, clock: Clock) -> bool:
+    until = clock.now() + seconds
+    while await _ids(cloud, fleet):
+        if clock.now() >= until:
+            return False
+        await clock.sleep(_LOOK_SECONDS)
+    return True
+
+
+async def _ids(cloud: Cloud, fleet: str) -> list[str]:
+    return [instance.id for instance in await cloud.instances(fleet)]

@@ -1,0 +1,76 @@
+"""Every cloud adapter, ready for the contract tests; a new adapter is one more entry in `BACKENDS`."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from burstlens.clock import SystemClock
+from burstlens.clouds.base import Cloud, Pool, Spec
+from burstlens.clouds.local import LocalCloud
+from support.eventually import eventually
+
+FLEETS = ("fleet-a", "fleet-b")
+
+STAND_IN = (
+    sys.executable,
+    "-I",
+    "-S",
+    "-c",
+    """
+import os, signal, sys, time
+def finish(*_):
+    time.sleep(float(os.environ.get("FINISH_SECONDS", "0")))
+    print("finished", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, finish)
+print("ready", flush=True)
+while True:
+    signal.pause()
+""",
+)
+"""A worker that holds one request: after SIGTERM it finishes that, says so, and exits."""
+
+
+@dataclass(frozen=True)
+class CloudBackend:
+    """One cloud, however many adapters are opened on it."""
+
+    open: Callable[[], Cloud]
+    pool: Pool
+    other_pool: Pool
+    spec: Spec
+
+
+@asynccontextmanager
+async def local(folder: Path) -> AsyncIterator[CloudBackend]:
+    def open_cloud() -> LocalCloud:
+        return LocalCloud(folder, SystemClock(), STAND_IN)
+
+    pool = Pool(name="cores", cloud="local", cap=10)
+    try:
+        yield CloudBackend(open_cloud, pool, Pool(name="more-cores", cloud="local", cap=10, order=1), Spec({}))
+    finally:
+        await end_all(open_cloud(), FLEETS)
+
+
+async def end_all(cloud: Cloud, fleets: tuple[str, ...]) -> None:
+    """Leave no instance behind."""
+    for fleet in fleets:
+        await cloud.terminate([instance.id for instance in await cloud.instances(fleet)])
+    for fleet in fleets:
+        await is_gone(cloud, fleet)
+    await cloud.close()
+
+
+async def is_gone(cloud: Cloud, fleet: str) -> None:
+    """Wait until the fleet has no instance."""
+
+    async def empty() -> bool:
+        return not await cloud.instances(fleet)
+
+    await eventually(empty)
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractAsyncContextManager[CloudBackend]]] = {"local": local}
