@@ -88,7 +88,7 @@ class Bucket:
         with contextlib.suppress(NotFound), _translated(key):
             await self._store.delete_async(key)
 
-    async def keys(self, prefix: str = "") -> AsyncIterator[str]:
+    async def list_keys(self, prefix: str = "") -> AsyncIterator[str]:
         """The keys below the folder `prefix`, in no order."""
         with _translated(prefix):
             async for batch in self._store.list(prefix=prefix or None):
@@ -156,6 +156,10 @@ class Buckets:
             await self._project(request, None, kept)
         await self.fleet.delete(self.input_key(request.id))
         return kept
+
+    async def put_error(self, result: Result) -> Result:
+        """Keep the result of a request that could not even be read, once; return the result that counts."""
+        return await self._create_result(result)
 
     def input_key(self, request_id: str) -> str:
         """Where the image of this request is kept, in the home of images."""

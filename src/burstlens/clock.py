@@ -75,6 +75,7 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move time on, waking each sleeper at its own moment, in order."""
         until = self._now + seconds
+        await self._settle()
         while self._sleepers and self._sleepers[0][0] <= until:
             self._now, _, alarm = heapq.heappop(self._sleepers)
             alarm.set()

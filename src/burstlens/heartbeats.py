@@ -35,7 +35,7 @@ class Heartbeats:
     async def all(self) -> list[Heartbeat]:
         """The last heartbeat of every worker, old ones too; what cannot be read is left out."""
         beats: list[Heartbeat] = []
-        async for key in self._bucket.keys(_FOLDER):
+        async for key in self._bucket.list_keys(_FOLDER):
             with contextlib.suppress(NotFound, ValidationError):  # ended meanwhile, or written by another version
                 beats.append(Heartbeat.model_validate_json(await self._bucket.get(key)))
         return beats

@@ -1,0 +1,137 @@
+"""Buckets over the memory and the file store: what `s3://` will have to pass as well."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from burstlens.buckets import Bucket, Buckets, Layout, open_store
+from burstlens.errors import Misconfigured, NotFound, Unavailable
+from burstlens.messages import Request, Result
+
+pytestmark = pytest.mark.anyio
+
+WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "file"])
+def buckets(request: pytest.FixtureRequest, tmp_path: Path) -> Buckets:
+    folder = tmp_path / "with space"
+    urls = {name: (folder / name).as_uri() for name in ("inputs", "outputs", "fleet")}
+    if request.param == "memory":
+        urls = dict.fromkeys(urls, "memory:///")
+    inputs, outputs, fleet = (Bucket(open_store(url)) for url in urls.values())
+    return Buckets(inputs, outputs, fleet)
+
+
+def a_request(number: int = 1, filename: str = "test_0.JPEG", **changes: object) -> Request:
+    values: dict[str, object] = {"id": f"request-{number}", "filename": filename, "submitted_at": WHEN, "image": b"jpg"}
+    return Request.model_validate(values | changes)
+
+
+def a_result(number: int = 1, label: str = "bathtub", filename: str = "test_0.JPEG") -> Result:
+    return Result(id=f"request-{number}", filename=filename, label=label, score=0.5, completed_at=WHEN)
+
+
+async def keys(bucket: Bucket) -> list[str]:
+    return sorted([key async for key in bucket.list_keys()])
+
+
+async def test_only_the_first_create_counts(buckets: Buckets) -> None:
+    created = await asyncio.gather(*(buckets.outputs.create("key", bytes([n])) for n in range(20)))
+    assert created.count(True) == 1
+    assert await buckets.outputs.get("key") == bytes([created.index(True)])
+
+
+async def test_put_replaces_and_delete_repeats(buckets: Buckets) -> None:
+    await buckets.fleet.put("folder/key", b"1")
+    await buckets.fleet.put("folder/key", b"2")
+    assert await buckets.fleet.get("folder/key") == b"2"
+    assert await buckets.fleet.exists("folder/key")
+    assert [key async for key in buckets.fleet.list_keys("folder")] == ["folder/key"]
+    await buckets.fleet.delete("folder/key")
+    await buckets.fleet.delete("folder/key")
+    assert not await buckets.fleet.exists("folder/key")
+    with pytest.raises(NotFound, match="folder/key"):
+        await buckets.fleet.get("folder/key")
+
+
+async def test_r9_a_repeated_result_is_written_once(buckets: Buckets) -> None:
+    first = await buckets.put_result(a_request(), b"jpg", a_result(label="bathtub"))
+    again = await buckets.put_result(a_request(), b"jpg", a_result(label="tub"))
+    assert first.label == again.label == "bathtub"
+    assert await buckets.get_result("request-1") == first
+    assert await keys(buckets.inputs) == ["request-1"]
+    assert await keys(buckets.outputs) == ["request-1.json"]
+
+
+async def test_a_claim_check_is_kept_before_the_request_is_sent(buckets: Buckets) -> None:
+    assert not await buckets.has_input("request-1")
+    key = await buckets.put_input("request-1", b"jpg")
+    assert await buckets.has_input("request-1")
+    assert await buckets.get_input(a_request(image=None, input_key=key)) == b"jpg"
+    assert await buckets.get_result("request-1") is None
+
+
+async def test_a_forged_key_reads_nothing(buckets: Buckets) -> None:
+    await buckets.put_input("request-1", b"somebody else's")
+    with pytest.raises(NotFound, match="not its own"):
+        await buckets.get_input(a_request(2, image=None, input_key="request-1"))
+
+
+class TestFilenameLayout:
+    @pytest.fixture
+    def course(self, buckets: Buckets) -> Buckets:
+        return Buckets(buckets.inputs, buckets.outputs, buckets.fleet, Layout.FILENAME)
+
+    async def test_objects_are_named_as_the_course_names_them(self, course: Buckets) -> None:
+        await course.put_result(a_request(), b"jpg", a_result())
+        assert await keys(course.inputs) == ["test_0.JPEG"]
+        assert await course.inputs.get("test_0.JPEG") == b"jpg"
+        assert await keys(course.outputs) == ["test_0"]
+        assert await course.outputs.get("test_0") == b"(test_0, bathtub)"
+
+    async def test_two_uploads_of_one_name_keep_their_own_results(self, course: Buckets) -> None:
+        await course.put_result(a_request(1), b"one", a_result(1, "bathtub"))
+        await course.put_result(a_request(2), b"two", a_result(2, "missile"))
+        first, second = await course.get_result("request-1"), await course.get_result("request-2")
+        assert first is not None
+        assert second is not None
+        assert (first.label, second.label) == ("bathtub", "missile")
+        assert await course.outputs.get("test_0") == b"(test_0, missile)"
+
+    async def test_two_claim_checks_of_one_name_keep_their_own_images(self, course: Buckets) -> None:
+        keys_of = [await course.put_input(f"request-{n}", bytes([n])) for n in (1, 2)]
+        images = [await course.get_input(a_request(n, image=None, input_key=keys_of[n - 1])) for n in (1, 2)]
+        assert images == [b"\1", b"\2"]
+
+    async def test_the_staged_image_goes_once_its_result_is_there(self, course: Buckets) -> None:
+        key = await course.put_input("request-1", b"jpg")
+        await course.put_result(a_request(image=None, input_key=key), b"jpg", a_result())
+        assert not await course.has_input("request-1")
+        assert await keys(course.inputs) == ["test_0.JPEG"]
+
+    async def test_a_duplicate_leaves_the_first_label_in_place(self, course: Buckets) -> None:
+        await course.put_result(a_request(), b"jpg", a_result(label="bathtub"))
+        kept = await course.put_result(a_request(), b"jpg", a_result(label="tub"))
+        assert kept.label == "bathtub"
+        assert await course.outputs.get("test_0") == b"(test_0, bathtub)"
+
+    async def test_a_name_that_the_file_store_reserves_is_stored_too(self, course: Buckets) -> None:
+        await course.put_result(a_request(filename="a#1"), b"jpg", a_result(filename="a#1"))
+        assert await keys(course.outputs) == ["a%231"]
+
+
+def test_an_unknown_kind_of_bucket_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="gopher"):
+        open_store("gopher://bucket")
+
+
+async def test_a_store_that_fails_is_unavailable_not_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "bucket"
+    bucket = Bucket(open_store(folder.as_uri()))
+    folder.rmdir()
+    folder.write_text("a file where the bucket's folder should be")
+    with pytest.raises(Unavailable, match="key"):
+        await bucket.put("key", b"")
