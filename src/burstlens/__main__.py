@@ -1,0 +1,5 @@
+"""``python -m burstlens`` is the same as ``burstlens``."""
+
+from burstlens.cli import main
+
+main()

@@ -1,0 +1,57 @@
+"""What several commands share: their options, and how a tier runs until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="Settings file; without it $BURSTLENS_CONFIG, else burstlens.toml in this folder if there is one.",
+        show_default=False,
+    ),
+]
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of queue, buckets and logs. Default: ./burstlens-data", show_default=False),
+]
+
+
+def run_until_signalled(tier: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run a tier; SIGINT and SIGTERM set the event that it is given, a second SIGINT ends it at once.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted twice.
+    """
+
+    async def guarded() -> None:
+        stop = asyncio.Event()
+        task = asyncio.ensure_future(tier(stop))
+        loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            if stop.is_set():
+                task.cancel()
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal)
+        try:
+            await task
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        finally:
+            with contextlib.suppress(ValueError):
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(guarded())

@@ -1,0 +1,84 @@
+"""From settings to adapters. Each is imported only when it is named: an instance's cold start is a feature."""
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from burstlens.buckets import Bucket, Buckets, open_store
+from burstlens.clock import Clock
+from burstlens.clouds.base import Cloud
+from burstlens.errors import Misconfigured
+from burstlens.lane import Lane
+from burstlens.queues.base import Queues
+from burstlens.recognition.base import Recognizer
+from burstlens.settings.model import QueueSettings, Settings
+from burstlens.worker.options import Identity
+
+WORKER_COMMAND = (sys.executable, "-m", "burstlens", "worker")
+"""How an instance on this machine starts its worker."""
+
+
+async def open_lane(settings: Settings, clock: Clock) -> Lane:
+    """Open the request queue, creating it when it is missing, and the buckets."""
+    here = settings.resolved()
+    buckets = here.buckets
+    inputs, outputs, fleet = (Bucket(open_store(url)) for url in (buckets.inputs, buckets.outputs, buckets.fleet))
+    queues = _open_queues(here.queue, clock)
+    try:
+        requests = await queues.create(here.queue.name, settings.queue_options())
+    except BaseException:
+        await queues.close()
+        raise
+    return Lane(queues, requests, Buckets(inputs, outputs, fleet, buckets.layout))
+
+
+def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
+    """An adapter for each cloud that a pool names."""
+    from burstlens.clouds.local import LocalCloud
+
+    adapters: dict[str, Callable[[], Cloud]] = {
+        "local": lambda: LocalCloud(settings.data.absolute() / "fleet", clock, WORKER_COMMAND)
+    }
+    return {name: adapters[name]() for name in {pool.cloud for pool in settings.fleet_pools()}}
+
+
+def open_recognizer(settings: Settings) -> Recognizer:
+    """The model, ready to use.
+
+    Raises:
+        Misconfigured: there is no such model, or its files are damaged.
+    """
+    from burstlens.recognition import model
+    from burstlens.recognition.decode import DecodeLimits
+
+    limits = DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
+    return model.open_recognizer(settings.model.name, settings.model.cache, limits)
+
+
+def identity() -> Identity:
+    """Who a worker process started here is: named by its cloud, or by this host when started by hand."""
+    instance = os.environ.get("BURSTLENS_INSTANCE", "")
+    own = os.environ.get("BURSTLENS_INSTANCE_ID") or socket.gethostname()
+    return Identity(
+        worker=f"{re.sub(r'[^A-Za-z0-9_-]', '-', own)}-{os.getpid()}",
+        instance=instance or socket.gethostname(),
+        pool=os.environ.get("BURSTLENS_POOL", ""),
+        managed=bool(instance),
+    )
+
+
+def _open_queues(queue: QueueSettings, clock: Clock) -> Queues:
+    scheme, _, rest = queue.url.partition(":")
+    if scheme == "sqlite" and rest:
+        from burstlens.queues.sqlite import SqliteQueues
+
+        return SqliteQueues(Path(rest.removeprefix("//")), clock, queue.synchronous)
+    if scheme == "memory":
+        from burstlens.queues.memory import MemoryQueues
+
+        return MemoryQueues(clock)
+    message = f"queue.url: {queue.url!r} is no known kind of queue; use sqlite:FOLDER or memory:"
+    raise Misconfigured(message)

@@ -1,0 +1,158 @@
+"""What can be set. `load` fills it, `adapters` builds from it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from burstlens.buckets import Layout
+from burstlens.clouds.base import Billing, Pool, Spec
+from burstlens.queues.base import QueueOptions
+from burstlens.scaling.options import ScalingOptions
+from burstlens.web.options import WebOptions
+from burstlens.worker.options import WorkerOptions
+
+_WORKER_SECTIONS = ("queue", "buckets", "model", "worker")
+"""What an instance is told. None of these holds a secret."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QueueSettings(_Section):
+    """Where requests and results travel."""
+
+    url: str = ""
+    """``sqlite:FOLDER`` or ``memory:``; empty is a folder below `data`."""
+    name: str = "requests"
+    lease_seconds: float = Field(default=30.0, gt=0, le=43_200)
+    max_attempts: int = Field(default=3, ge=1)
+    synchronous: Literal["normal", "full"] = "normal"
+    """SQLite only: `normal` survives the death of any process, `full` a power cut as well, at 1/6 of the speed."""
+
+
+class BucketSettings(_Section):
+    """Where images, results and heartbeats live; empty is a folder below `data`."""
+
+    inputs: str = ""
+    outputs: str = ""
+    fleet: str = ""
+    layout: Layout = Layout.ID
+
+
+class ModelSettings(_Section):
+    """What recognises."""
+
+    name: str = "lite0"
+    cache: Path | None = None
+    """Where converted models are kept; None is $BURSTLENS_CACHE or the user's cache folder."""
+
+
+class PoolSettings(_Section):
+    """One `[[pools]]` entry; see `burstlens.clouds.base.Pool`."""
+
+    name: str = Field(min_length=1)
+    cloud: Literal["local"]
+    cap: int = Field(ge=0)
+    order: int = 0
+    price_per_hour: float = Field(default=0.0, ge=0)
+    instance_type: str = ""
+    image: str = ""
+    billing_increment_seconds: float = Field(default=1.0, gt=0)
+    billing_minimum_seconds: float = Field(default=0.0, ge=0)
+
+    def pool(self) -> Pool:
+        """The entry as the value that scaling works with."""
+        return Pool(
+            name=self.name,
+            cloud=self.cloud,
+            cap=self.cap,
+            order=self.order,
+            price_per_hour=self.price_per_hour,
+            instance_type=self.instance_type,
+            image=self.image,
+            billing=Billing(self.billing_increment_seconds, self.billing_minimum_seconds),
+        )
+
+
+class Settings(BaseSettings):
+    """All settings of one deployment."""
+
+    model_config = SettingsConfigDict(env_prefix="BURSTLENS_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    fleet: str = Field(default="burstlens", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    data: Path = Path("burstlens-data")
+    """Folder of everything that is kept on this machine."""
+    queue: QueueSettings = QueueSettings()
+    buckets: BucketSettings = BucketSettings()
+    model: ModelSettings = ModelSettings()
+    web: WebOptions = WebOptions()
+    worker: WorkerOptions = WorkerOptions()
+    scaling: ScalingOptions = ScalingOptions()
+    pools: tuple[PoolSettings, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file, which `load_settings` hands in."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+    def with_web(self, **changes: object) -> Self:
+        """The same settings with other values in `web`; None keeps what is there."""
+        return self._with("web", changes)
+
+    def with_scaling(self, **changes: object) -> Self:
+        """The same settings with other values in `scaling`; None keeps what is there."""
+        return self._with("scaling", changes)
+
+    def with_worker(self, **changes: object) -> Self:
+        """The same settings with other values in `worker`; None keeps what is there."""
+        return self._with("worker", changes)
+
+    def _with(self, section: str, changes: Mapping[str, object]) -> Self:
+        old = getattr(self, section)
+        new = {name: value for name, value in changes.items() if value is not None}
+        return self.model_copy(update={section: type(old).model_validate(old.model_dump() | new)})
+
+    def queue_options(self) -> QueueOptions:
+        """What the request queue is created with."""
+        return QueueOptions(self.queue.lease_seconds, self.queue.max_attempts)
+
+    def worker_processes(self) -> int:
+        """How many worker processes an instance runs."""
+        return self.worker.processes or len(os.sched_getaffinity(0))
+
+    def fleet_pools(self) -> tuple[Pool, ...]:
+        """The pools of the fleet; without any `[[pools]]`, this machine with all its cores."""
+        if self.pools:
+            return tuple(pool.pool() for pool in self.pools)
+        return (Pool(name="local", cloud="local", cap=self.scaling.max_instances),)
+
+    def spec(self) -> Spec:
+        """What an instance on this machine is told: the sections that its worker reads, as environment."""
+        here = self.resolved()
+        sections = {f"BURSTLENS_{name.upper()}": getattr(here, name).model_dump_json() for name in _WORKER_SECTIONS}
+        limits = {
+            "BURSTLENS_WEB__MAX_IMAGE_BYTES": str(self.web.max_image_bytes),
+            "BURSTLENS_WEB__MAX_PIXELS": str(self.web.max_pixels),
+        }
+        return Spec({"BURSTLENS_FLEET": self.fleet, "BURSTLENS_DATA": str(here.data), **sections, **limits})
+
+    def resolved(self) -> Self:
+        """The same settings with every empty address filled in, so that they mean the same in any folder."""
+        data = self.data.absolute()
+        queue = self.queue.model_copy(update={"url": self.queue.url or f"sqlite:{data / 'queues'}"})
+        folders = {name: (data / "buckets" / name).as_uri() for name in ("inputs", "outputs", "fleet")}
+        filled = {name: getattr(self.buckets, name) or folder for name, folder in folders.items()}
+        return self.model_copy(update={"data": data, "queue": queue, "buckets": self.buckets.model_copy(update=filled)})
