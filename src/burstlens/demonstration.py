@@ -50,7 +50,7 @@ async def demonstrate(
     async with whole_system(settings, urls.append) as autoscaler:
         plan = Plan(urls[0], images, closed(requests), concurrency=requests, form=Format.V1, retries=5)
         done = await run(plan, on_outcome=on_outcome, stop=stop)
-        shrank = await _until(lambda: _is_empty(autoscaler.recent[-1]), stop)
+        shrank = await _until(lambda: bool(autoscaler.recent) and _is_empty(autoscaler.recent[-1]), stop)
         return Demonstration(done, tuple(autoscaler.recent), shrank)
 
 

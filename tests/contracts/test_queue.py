@@ -516,6 +516,19 @@ async def test_r10_redrive_gives_a_fresh_attempt_count(opened: Opened, queue: Qu
     assert {delivery.attempt for delivery in await receive_all(queue)} == {2}
 
 
+async def test_r10_the_lease_before_the_burial_means_nothing_after_the_redrive(opened: Opened, queue: Queue) -> None:
+    await queue.send([Message("m")])
+    old = await queue.receive(1, wait_seconds=0)
+    await queue.bury(old, "why")
+    await queue.redrive()
+    await queue.delete(old)
+    await opened.pass_time(LEASE_SECONDS - 1)
+    new = await queue.receive(1, wait_seconds=0)
+    await opened.pass_time(2)
+    assert await queue.receive(1, wait_seconds=0) == []
+    assert await queue.extend(new, LEASE_SECONDS) == []
+
+
 async def test_r10_purge_deletes_for_good(queue: Queue, other: Queue) -> None:
     ids = await bury_three(queue)
     assert await other.purge_dead_letters([ids["a"], "unknown", ids["a"]]) == 1

@@ -21,7 +21,7 @@ OPTIONS = QueueOptions(lease_seconds=10.0, max_attempts=1)
 MOST_DELIVERIES = OPTIONS.max_attempts + BURIAL_ATTEMPTS
 
 MACHINE_SETTINGS = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 SOME = st.data()
 

@@ -179,7 +179,8 @@ class MemoryQueue:
         now = self._clock.now()
         while self._timers and self._timers[0][0] <= now:
             due_at, _, entry = heapq.heappop(self._timers)
-            hidden = entry.message_id in self._leased or entry.message_id in self._delayed
+            # It may have left meanwhile, and come back from the dead letters as a new entry with the same id.
+            hidden = entry is self._leased.get(entry.message_id) or entry is self._delayed.get(entry.message_id)
             if hidden and entry.due_at == due_at:
                 self._forget(entry)
                 self._visible[entry.message_id] = entry
