@@ -39,7 +39,7 @@ class _Receiver:
 
 
 class MemoryQueue:
-    """One queue. Receivers are served in the order in which they came; each call costs O(log n) at most."""
+    """One queue. Receivers are served in the order in which they came; a message costs O(log n) at each step."""
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock) -> None:
         self.options = options

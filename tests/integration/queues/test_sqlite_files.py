@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -84,7 +85,7 @@ async def test_a_drained_burst_leaves_its_space_to_the_next_one(queue: SqliteQue
     assert max(sizes[1:]) < 1.1 * 250 * 134_000
 
 
-async def test_a_wal_that_a_reader_kept_from_being_used_again_is_cut(queue: SqliteQueue, tmp_path: Path) -> None:
+async def test_a_wal_that_one_reader_made_grow_shrinks_when_it_has_ended(queue: SqliteQueue, tmp_path: Path) -> None:
     reader = sqlite3.connect(database(tmp_path), isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM messages").fetchone()
@@ -95,6 +96,38 @@ async def test_a_wal_that_a_reader_kept_from_being_used_again_is_cut(queue: Sqli
     for _ in range(2):
         await queue.send([Message("x" * 1_000_000)] * 12)
     assert wal(tmp_path).stat().st_size < 2 * WAL_BYTES
+
+
+def read_over_and_over(path: Path, first_pause_seconds: float, stop: threading.Event) -> None:
+    """Hold a view of the queue for a moment, again and again; two of these overlap for ever."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    stop.wait(first_pause_seconds)
+    while not stop.is_set():
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM messages").fetchone()
+        stop.wait(0.04)
+        connection.execute("COMMIT")
+    connection.close()
+
+
+async def test_readers_that_overlap_for_ever_do_not_make_the_wal_grow_for_ever(
+    queue: SqliteQueue, tmp_path: Path
+) -> None:
+    stop = threading.Event()
+    readers = [
+        threading.Thread(target=read_over_and_over, args=(database(tmp_path), pause_seconds, stop))
+        for pause_seconds in (0, 0.02)
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(16):
+            await queue.send([Message("x" * 1_000_000)] * 12)
+            assert wal(tmp_path).stat().st_size < 6 * WAL_BYTES
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
 
 
 async def test_a_removed_queue_takes_nothing_from_a_new_one_of_its_name(queues: SqliteQueues, tmp_path: Path) -> None:
