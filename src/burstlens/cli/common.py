@@ -33,17 +33,19 @@ def run_until_signalled(tier: Callable[[asyncio.Event], Awaitable[None]]) -> Non
     """
 
     async def guarded() -> None:
-        stop = asyncio.Event()
+        stop, interrupted = asyncio.Event(), asyncio.Event()
         task = asyncio.ensure_future(tier(stop))
         loop = asyncio.get_running_loop()
 
-        def on_signal() -> None:
-            if stop.is_set():
+        def on_interrupt() -> None:
+            if interrupted.is_set():
                 task.cancel()
+            interrupted.set()
             stop.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, on_signal)
+        # A second SIGTERM is no hurry: a service manager sends it to every process, and then so does the supervisor.
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGINT, on_interrupt)
         try:
             await task
         except asyncio.CancelledError:

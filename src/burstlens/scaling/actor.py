@@ -58,6 +58,7 @@ class Actor:
         self._asked: tuple[Asked, ...] = ()
         self._minute = -1
         self._counter = itertools.count()
+        self._started_at = clock.now()
 
     def on_the_way(self, listed: Sequence[Instance]) -> list[Member]:
         """Launches that no cloud lists yet."""
@@ -94,9 +95,11 @@ class Actor:
     async def _launch(self, pool: Pool, names: Sequence[str]) -> list[str]:
         now = self._clock.now()
         asked = [Asked(name, pool.name, now) for name in names]
-        cloud, spec, token = self._clouds[pool.cloud], self._spec_for(pool), self._token(now)
+        cloud, spec = self._clouds[pool.cloud], self._spec_for(pool)
         try:
-            born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=token)
+            born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token(now))
+            while born and all(self._is_history(instance) for instance in born):
+                born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token(now))
         except (CapacityUnavailable, QuotaExceeded) as error:
             self._refuse(pool, error)
             return []
@@ -112,6 +115,10 @@ class Actor:
     def _refuse(self, pool: Pool, error: BurstlensError) -> None:
         self._troubles.note(f"launch in pool {pool.name}", error)
         self._health[pool.name] = refused(self._health[pool.name], error, self._clock.now(), self._options)
+
+    def _is_history(self, instance: Instance) -> bool:
+        """Whether an autoscaler before this one launched it, with a token of this minute, and it has ended since."""
+        return instance.state is State.TERMINATED and instance.launched_at < self._started_at
 
     def _token(self, now: float) -> str:
         """Names one launch call.

@@ -13,7 +13,7 @@ class AutoscalerLock:
     """Held while inside its `with`. The file stays for ever; the lock dies with its process, however that dies.
 
     Raises:
-        Misconfigured: on entering, when another process holds it; names that process.
+        Misconfigured: on entering, when another process holds it (named), or its folder cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,8 +21,12 @@ class AutoscalerLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            message = f"{self._path} cannot be used: {error.strerror or error}"
+            raise Misconfigured(message) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from burstlens.errors import Misconfigured
-from burstlens.settings.model import Settings
+from burstlens.settings.model import Settings, first_problem
 
 CONFIG_NAME = "burstlens.toml"
 
@@ -77,20 +77,26 @@ def _explain(error: ValidationError | SettingsError, path: Path) -> str:
     """The first thing that is wrong, in one line, with the nearest right name for an unknown one."""
     if isinstance(error, SettingsError):
         return f"environment: {error}"
-    # a misspelt name also leaves the right one missing: the misspelling is what to tell
-    first = min(error.errors(include_url=False, include_input=False), key=lambda e: e["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return f"{path}: {where}: {first['msg']}"
-    near = difflib.get_close_matches(str(first["loc"][-1]), _known(first["loc"][:-1]), n=1)
-    return f"{path}: {where}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    names, what = first_problem(error)
+    where = f"{_source(names, path)}: {'.'.join(names)}"
+    known = _known(names[:-1])
+    if names[-1] in known or names[-1].isdecimal():
+        return f"{where}: {what}"
+    near = difflib.get_close_matches(names[-1], known, n=1)
+    return f"{where}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _known(section: Sequence[int | str]) -> list[str]:
+def _source(names: Sequence[str], path: Path) -> str:
+    """The variable that the setting comes from, or else the file."""
+    variables = ["BURSTLENS_" + "__".join(names[:length]).upper() for length in range(len(names), 0, -1)]
+    return next((variable for variable in variables if variable in os.environ), str(path))
+
+
+def _known(section: Sequence[str]) -> list[str]:
     """The names that this section may hold."""
     model: type[BaseModel] = Settings
     for name in section:
-        field = model.model_fields.get(str(name))
+        field = model.model_fields.get(name)
         if field is None:
             continue  # the number of an entry in a list
         inner = [a for a in (field.annotation, *get_args(field.annotation)) if isinstance(a, type)]

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from burstlens.buckets import Layout
 from burstlens.clouds.base import Billing, Pool, Spec
+from burstlens.errors import Misconfigured
 from burstlens.queues.base import QueueOptions
 from burstlens.scaling.options import ScalingOptions
 from burstlens.web.options import WebOptions
@@ -109,21 +110,27 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
     def with_web(self, **changes: object) -> Self:
-        """The same settings with other values in `web`; None keeps what is there."""
+        """The same settings with other values in `web`; None keeps what is there. Raises `Misconfigured`."""
         return self._with("web", changes)
 
     def with_scaling(self, **changes: object) -> Self:
-        """The same settings with other values in `scaling`; None keeps what is there."""
+        """The same settings with other values in `scaling`; None keeps what is there. Raises `Misconfigured`."""
         return self._with("scaling", changes)
 
     def with_worker(self, **changes: object) -> Self:
-        """The same settings with other values in `worker`; None keeps what is there."""
+        """The same settings with other values in `worker`; None keeps what is there. Raises `Misconfigured`."""
         return self._with("worker", changes)
 
     def _with(self, section: str, changes: Mapping[str, object]) -> Self:
         old = getattr(self, section)
         new = {name: value for name, value in changes.items() if value is not None}
-        return self.model_copy(update={section: type(old).model_validate(old.model_dump() | new)})
+        try:
+            changed = type(old).model_validate(old.model_dump() | new)
+        except ValidationError as error:
+            where, what = first_problem(error)
+            message = f"{'.'.join([section, *where])}: {what}"
+            raise Misconfigured(message) from None
+        return self.model_copy(update={section: changed})
 
     def queue_options(self) -> QueueOptions:
         """What the request queue is created with."""
@@ -140,14 +147,18 @@ class Settings(BaseSettings):
         return (Pool(name="local", cloud="local", cap=self.scaling.max_instances),)
 
     def spec(self) -> Spec:
-        """What an instance on this machine is told: the sections that its worker reads, as environment."""
+        """What an instance on this machine is told: the sections that its worker reads, as environment.
+
+        It reads no file: one that is edited while the fleet runs would stop every new instance from starting.
+        """
         here = self.resolved()
         sections = {f"BURSTLENS_{name.upper()}": getattr(here, name).model_dump_json() for name in _WORKER_SECTIONS}
         limits = {
             "BURSTLENS_WEB__MAX_IMAGE_BYTES": str(self.web.max_image_bytes),
             "BURSTLENS_WEB__MAX_PIXELS": str(self.web.max_pixels),
         }
-        return Spec({"BURSTLENS_FLEET": self.fleet, "BURSTLENS_DATA": str(here.data), **sections, **limits})
+        own = {"BURSTLENS_CONFIG": os.devnull, "BURSTLENS_FLEET": self.fleet, "BURSTLENS_DATA": str(here.data)}
+        return Spec({**own, **sections, **limits})
 
     def resolved(self) -> Self:
         """The same settings with every empty address filled in, so that they mean the same in any folder."""
@@ -156,3 +167,12 @@ class Settings(BaseSettings):
         folders = {name: (data / "buckets" / name).as_uri() for name in ("inputs", "outputs", "fleet")}
         filled = {name: getattr(self.buckets, name) or folder for name, folder in folders.items()}
         return self.model_copy(update={"data": data, "queue": queue, "buckets": self.buckets.model_copy(update=filled)})
+
+
+def first_problem(error: ValidationError) -> tuple[list[str], str]:
+    """Where the first problem is, name by name, and what it is.
+
+    A misspelt name also leaves the right one missing: the misspelling comes first.
+    """
+    first = min(error.errors(include_url=False, include_input=False), key=lambda e: e["type"] != "extra_forbidden")
+    return [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")

@@ -105,9 +105,11 @@ class Worker:
     async def _receive(self) -> Delivery | None:
         """One request, or None when there was none, the queue did not answer, or the worker drains."""
         receive = asyncio.create_task(self._lane.requests.receive(1, self._options.receive_wait_seconds))
-        await self._or_drain(asyncio.wait([receive]))
-        if not receive.done():
-            receive.cancel()
+        try:
+            await self._or_drain(asyncio.wait([receive]))
+        finally:
+            if not receive.done():
+                receive.cancel()
         try:
             deliveries = await receive
         except asyncio.CancelledError:

@@ -20,6 +20,7 @@ def hen(home: Home) -> Path:
 
 def copied(photo: Photo, home: Home, name: str) -> Path:
     path = home.folder / name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(photo.path.read_bytes())
     return path
 
@@ -55,14 +56,14 @@ async def test_a_bad_file_gets_its_reason_and_the_others_their_labels(home: Home
     assert (done.code, done.err) == (1, "")
     bad, missing, folder, good = (json.loads(line) for line in done.out.splitlines())
     assert set(bad) == {"file", "error"}
-    assert "not an image" in bad["error"]
+    assert bad["error"] == "the file is not a picture"
     assert missing == {"file": "missing.jpg", "error": "cannot be read: No such file or directory"}
     assert folder == {"file": ".", "error": "cannot be read: Is a directory"}
     assert good["label"] == "hen"
 
 
 async def test_file_names_are_printed_as_they_are(home: Home) -> None:
-    names = ["[red]hen[/red].jpg", "[/].jpg", ":hen: *.jpg"]
+    names = ["[red]hen[/red].jpg", "[/].jpg", ":chicken: *.jpg"]
     for name in names:
         copied(HEN, home, name)
 

@@ -1,0 +1,171 @@
+"""What settings mean: wherever they are read, and for the instances that are told of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from burstlens.errors import Misconfigured
+from burstlens.settings import Settings, load_settings
+from burstlens.settings.model import PoolSettings
+
+TOLD = ("queue", "buckets", "model", "worker")
+
+FILE = """
+fleet = "lab"
+data = "state"
+
+[queue]
+name = "images"
+lease_seconds = 7
+synchronous = "full"
+
+[buckets]
+outputs = "memory:///"
+layout = "filename"
+
+[model]
+cache = "models"
+
+[worker]
+prefetch = 3
+
+[web]
+max_image_bytes = 1000
+max_pixels = 2000
+replica = "north"
+
+[scaling]
+policy = "queue-ratio"
+"""
+
+
+@pytest.fixture
+def settings(folder: Path) -> Settings:
+    path = folder / "burstlens.toml"
+    path.write_text(FILE)
+    return load_settings(path)
+
+
+def test_resolved_means_the_same_in_any_folder(folder: Path, settings: Settings) -> None:
+    here = settings.resolved()
+
+    assert here.data == folder / "state"
+    assert here.queue.url == f"sqlite:{folder / 'state' / 'queues'}"
+    assert here.buckets.inputs == (folder / "state" / "buckets" / "inputs").as_uri()
+    assert here.buckets.fleet == (folder / "state" / "buckets" / "fleet").as_uri()
+    os.chdir("/")
+    assert here.resolved() == here
+
+
+def test_resolved_keeps_what_was_set(settings: Settings) -> None:
+    here = settings.resolved()
+
+    assert here.buckets.outputs == "memory:///"
+    assert (here.queue.name, here.queue.lease_seconds) == ("images", 7)
+    assert (here.fleet, here.web, here.scaling) == (settings.fleet, settings.web, settings.scaling)
+
+
+def test_deployments_with_different_data_share_no_address() -> None:
+    one, other = (load_settings(data=Path(name)).resolved() for name in ("one", "other"))
+
+    assert one.queue.url != other.queue.url
+    addresses = [{b.inputs, b.outputs, b.fleet} for b in (one.buckets, other.buckets)]
+    assert [len(a) for a in addresses] == [3, 3]
+    assert not addresses[0] & addresses[1]
+
+
+def test_the_environment_of_a_spec_gives_a_worker_elsewhere_the_same_settings(folder: Path, settings: Settings) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    code = (
+        "from burstlens.settings import load_settings\n"
+        f"settings = load_settings().resolved()\n"
+        f"print(settings.model_dump_json(include={set(TOLD)!r} | {{'fleet', 'data'}}))\n"
+        "print(settings.web.max_image_bytes, settings.web.max_pixels)\n"
+    )
+    environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **settings.spec().environment}
+
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=elsewhere, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+    told, limits = out.splitlines()
+    expected = settings.resolved().model_dump_json(include={*TOLD, "fleet", "data"})
+    assert json.loads(told) == json.loads(expected)
+    assert limits == "1000 2000"
+
+
+def test_a_spec_reads_back_whatever_file_lies_where_the_worker_starts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.spec().environment.items():
+        monkeypatch.setenv(name, value)
+    Path("burstlens.toml").write_text("[queue\nname = 'half a s")
+
+    here = load_settings().resolved()
+
+    assert [getattr(here, name) for name in TOLD] == [getattr(settings.resolved(), name) for name in TOLD]
+
+
+def test_a_spec_says_nothing_that_a_worker_does_not_need(settings: Settings) -> None:
+    told = " ".join(f"{name}={value}" for name, value in settings.spec().environment.items())
+
+    for not_its_business in ("north", "127.0.0.1", "queue-ratio", "SCALING", "POOLS", "WEB__HOST", "WEB__REPLICA"):
+        assert not_its_business not in told
+    web = {name for name in settings.spec().environment if name.startswith("BURSTLENS_WEB")}
+    assert web == {"BURSTLENS_WEB__MAX_IMAGE_BYTES", "BURSTLENS_WEB__MAX_PIXELS"}
+
+
+def test_with_changes_what_is_given_and_keeps_the_rest(settings: Settings) -> None:
+    changed = settings.with_web(port=0, host=None).with_scaling(max_instances=1).with_worker(processes=5)
+
+    assert (changed.web.port, changed.web.host, changed.web.replica) == (0, settings.web.host, "north")
+    assert changed.scaling.max_instances == 1
+    assert changed.worker_processes() == 5
+    assert changed.queue == settings.queue
+    assert settings.web.port == 8000
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "says"),
+    [
+        ("web", {"port": 65536}, "web.port: Input should be less than or equal to 65535"),
+        ("web", {"host": 3}, "web.host: Input should be a valid string"),
+        ("worker", {"processes": -1}, "worker.processes: Input should be greater than or equal to 0"),
+        (
+            "scaling",
+            {"min_instances": 2, "max_instances": 1},
+            "scaling: min_instances (2) is more than max_instances (1)",
+        ),
+    ],
+)
+def test_with_refuses_what_cannot_work(settings: Settings, section: str, changes: dict[str, object], says: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        getattr(settings, f"with_{section}")(**changes)
+    assert str(caught.value) == says
+
+
+def test_a_pool_is_what_scaling_works_with() -> None:
+    entry = PoolSettings(
+        name="burst",
+        cloud="local",
+        cap=4,
+        order=2,
+        price_per_hour=0.1,
+        billing_increment_seconds=1,
+        billing_minimum_seconds=60,
+    )
+
+    pool = entry.pool()
+
+    assert (pool.name, pool.cloud, pool.cap, pool.order, pool.price_per_hour) == ("burst", "local", 4, 2, 0.1)
+    assert (pool.billing.increment_seconds, pool.billing.minimum_seconds) == (1, 60)
+
+
+def test_what_a_queue_is_created_with(settings: Settings) -> None:
+    options = settings.queue_options()
+    assert (options.lease_seconds, options.max_attempts) == (7, 3)
