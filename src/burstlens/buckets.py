@@ -9,6 +9,7 @@ and the input and output buckets hold the latest of each name.
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from burstlens.errors import Misconfigured, NotAuthorized, NotFound, Unavailable
-from burstlens.messages import Request, Result
+from burstlens.messages import ErrorCode, MalformedMessage, Request, Result, UnknownResultVersion
+
+_LONGEST_KEY_BYTES = 200
+"""Of a key made from a file name; file systems allow 255 bytes."""
 
 
 class Layout(StrEnum):
@@ -134,7 +138,11 @@ class Buckets:
         return await self._input_home.exists(self.input_key(request_id))
 
     async def get_result(self, request_id: str) -> Result | None:
-        """The result of this request, once there is one."""
+        """The result of this request, once there is one.
+
+        Raises:
+            MalformedMessage: it is damaged, or of a version that is not known here.
+        """
         try:
             return Result.parse(await self._result_home.get(self._result_key(request_id)))
         except NotFound:
@@ -177,9 +185,27 @@ class Buckets:
         return self.outputs if self.layout is Layout.ID else self.fleet
 
     async def _create_result(self, result: Result) -> Result:
-        if await self._result_home.create(self._result_key(result.id), result.to_json().encode()):
+        """Write the result unless one is there that counts."""
+        key, data = self._result_key(result.id), result.to_json().encode()
+        if await self._result_home.create(key, data):
             return result
-        return await self.get_result(result.id) or result
+        try:
+            kept = await self._readable_result(result.id)
+        except UnknownResultVersion:
+            return result
+        if kept is None or (_is_dead(kept) and not _is_dead(result)):
+            await self._result_home.put(key, data)
+            return result
+        return kept
+
+    async def _readable_result(self, request_id: str) -> Result | None:
+        """None for one that a power cut left empty: the file store does not wait for the disk."""
+        try:
+            return await self.get_result(request_id)
+        except UnknownResultVersion:
+            raise
+        except MalformedMessage:
+            return None
 
     async def _project(self, request: Request, image: bytes | None, result: Result) -> None:
         """Write the course layout's objects: the latest image and label of a file name."""
@@ -191,9 +217,20 @@ class Buckets:
         await asyncio.gather(*writes)
 
 
+def _is_dead(result: Result) -> bool:
+    """Whether it only says that the request was given up: a redriven request may still get its label."""
+    return result.error is not None and result.error.code is ErrorCode.DEAD_LETTER
+
+
 def _as_key(filename: str) -> str:
-    """A file name as one key segment; ``#1`` at the end of a key is reserved by the file store."""
-    return filename.replace("/", "_").replace("#", "%23")
+    """A file name as one key segment.
+
+    ``#1`` at the end of a key is reserved by the file store, which also needs room for a suffix in a file's name.
+    """
+    key = filename.replace("/", "_").replace("#", "%23")
+    if len(key.encode()) <= _LONGEST_KEY_BYTES and key.strip("."):
+        return key
+    return hashlib.sha256(filename.encode()).hexdigest() + PurePosixPath(key).suffix[:10].rstrip(".")
 
 
 @contextlib.contextmanager

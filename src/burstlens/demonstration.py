@@ -1,11 +1,14 @@
 """The whole system at work: a burst of real images, on a fleet that grows from nothing and shrinks back to it."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from burstlens.scaling.decision import Decision
-from burstlens.settings import Settings
+from burstlens.settings import Settings, load_settings
+from burstlens.settings.model import BucketSettings
 from burstlens.tiers import whole_system
 from burstlens.workload.arrivals import closed
 from burstlens.workload.bundled import bundled_photos
@@ -36,9 +39,15 @@ class Demonstration:
         return self.shrank and len(right) == self.run.planned and all(o.label == o.expected for o in right)
 
 
-def settings_for(settings: Settings) -> Settings:
-    """The same settings on a free port, looking and deciding a few times a second, since the burst is so short."""
-    return settings.with_web(port=0).with_scaling(tick_seconds=TICK_SECONDS, window=WINDOW_TICKS)
+def settings_for(data: Path) -> Settings:
+    """Settings that keep everything in `data` and look and decide a few times a second, since the burst is so short.
+
+    A burstlens.toml that happens to be here, and addresses in the environment, are for another deployment.
+    """
+    settings = load_settings(Path(os.devnull), data=data)
+    own = {"queue": settings.queue.model_copy(update={"url": ""}), "buckets": BucketSettings(), "pools": ()}
+    settings = settings.model_copy(update=own)
+    return settings.with_web(port=0, host="127.0.0.1").with_scaling(tick_seconds=TICK_SECONDS, window=WINDOW_TICKS)
 
 
 async def demonstrate(

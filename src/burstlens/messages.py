@@ -59,6 +59,10 @@ class MalformedMessage(BurstlensError):
     """The text is no message of ours, and nobody can be told: it belongs into the dead letters."""
 
 
+class UnknownResultVersion(MalformedMessage):
+    """A result of another major version: it counts, but cannot be read here, and must not be written over."""
+
+
 class UnknownVersion(BurstlensError):
     """The message speaks another major version; its sender can be told."""
 
@@ -205,17 +209,17 @@ class Result(_Message):
         """Read a result from the wire or from the output bucket.
 
         Raises:
-            MalformedMessage: it is not a result of version `MAJOR`.
+            UnknownResultVersion: the major version is not `MAJOR`.
+            MalformedMessage: it is not a result.
         """
         try:
-            result = cls.model_validate_json(text)
+            if (version := _Message.model_validate_json(text).version) != MAJOR:
+                reason = f"result version {version} is not supported here"
+                raise UnknownResultVersion(reason)
+            return cls.model_validate_json(text)
         except ValidationError as error:
             reason = f"not a result: {error.errors(include_url=False, include_input=False)[0]['msg']}"
             raise MalformedMessage(reason) from None
-        if result.version != MAJOR:
-            reason = f"result version {result.version} is not supported here"
-            raise MalformedMessage(reason)
-        return result
 
     def to_json(self) -> str:
         """Write it for the wire; the inverse of `parse`."""

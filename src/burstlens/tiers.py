@@ -42,6 +42,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         owner = _until_input_closes(stop) if SUPERVISED in os.environ else contextlib.nullcontext()
         async with owner, _when(stop, worker.drain):
             await worker.run()
+    if worker.broken:
+        # A thread that does not end would keep the interpreter from ending, too.
+        os._exit(1)
 
 
 async def supervise_workers(settings: Settings, stop: asyncio.Event) -> None:
@@ -135,11 +138,13 @@ async def _autoscaling(
             yield autoscaler
         finally:
             task.cancel()
-            await asyncio.wait([task])
-            if leave_none:
-                await _leave_none(clouds.values(), settings.fleet, clock)
-            for cloud in clouds.values():
-                await cloud.close()
+            try:
+                await asyncio.wait([task])
+            finally:  # whoever interrupts again still wants no instance left
+                if leave_none:
+                    await _leave_none(clouds.values(), settings.fleet, clock)
+                for cloud in clouds.values():
+                    await cloud.close()
 
 
 async def _leave_none(clouds: Collection[Cloud], fleet: str, clock: Clock) -> None:

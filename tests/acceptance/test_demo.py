@@ -100,3 +100,26 @@ def test_the_temporary_folder_is_removed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "5 of 5" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_keeps_to_its_folder_whatever_settings_are_here(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    here, temporary = tmp_path / "here", tmp_path / "tmp"
+    for folder in (here, temporary):
+        folder.mkdir()
+    (here / "burstlens.toml").write_text(
+        f'[buckets]\noutputs = "{outside.as_uri()}"\n[queue]\nurl = "sqlite:{outside}"\n'
+    )
+    environment = {"TMPDIR": str(temporary), "BURSTLENS_BUCKETS__INPUTS": outside.as_uri()}
+    done = subprocess.run(
+        [sys.executable, "-m", "burstlens", "demo", "--requests", "3"],
+        cwd=here,
+        env={**os.environ, **environment, "BURSTLENS_WEB__HOST": "192.0.2.1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not outside.exists()
+    assert list(temporary.iterdir()) == []

@@ -21,7 +21,10 @@ REPLIES = "responses-test"
 
 
 class Scripted:
-    """Labels an image with its own text; ``bad`` is no picture, ``defect`` raises, ``hold…`` waits for `let_go`."""
+    """Labels an image with its own text.
+
+    ``bad`` is no picture, ``defect`` raises, ``hold…`` waits for `let_go` and ``spin`` burns CPU until then.
+    """
 
     model = "scripted"
 
@@ -37,6 +40,8 @@ class Scripted:
         self.seen.append(text)
         if text.startswith("hold"):
             self.let_go.wait(20)
+        while text == "spin" and not self.let_go.is_set():
+            pass
         if text == "defect":
             message = "the recogniser has a defect"
             raise RuntimeError(message)

@@ -123,6 +123,23 @@ class TestFilenameLayout:
         assert await keys(course.outputs) == ["a%231"]
 
 
+@pytest.mark.parametrize(
+    "filename", ["x" * 255, "x" * 251 + ".jpg", "#" * 104, "é" * 127, "..", ".", ".jpg", "…" * 85, "a.b.", "con"]
+)
+async def test_no_file_name_makes_the_filename_layout_fail(buckets: Buckets, filename: str) -> None:
+    course = Buckets(buckets.inputs, buckets.outputs, buckets.fleet, Layout.FILENAME)
+    kept = await course.put_result(a_request(filename=filename), b"jpg", a_result(filename=filename))
+    assert kept.label == "bathtub"
+    assert len(await keys(course.inputs)) == len(await keys(course.outputs)) == 1
+
+
+async def test_a_result_of_a_later_version_is_not_written_over(buckets: Buckets) -> None:
+    later = b'{"version": 2, "outcome": "something else"}'
+    await buckets.outputs.put("request-1.json", later)
+    assert await buckets.put_result(a_request(), b"jpg", a_result()) == a_result()
+    assert await buckets.outputs.get("request-1.json") == later
+
+
 def test_an_unknown_kind_of_bucket_is_refused() -> None:
     with pytest.raises(Misconfigured, match="gopher"):
         open_store("gopher://bucket")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ def run_until_signalled(tier: Callable[[asyncio.Event], Awaitable[None]]) -> Non
     Raises:
         KeyboardInterrupt: it was interrupted twice.
     """
+    _raise_file_limit()
 
     async def guarded() -> None:
         stop, interrupted = asyncio.Event(), asyncio.Event()
@@ -57,3 +59,9 @@ def run_until_signalled(tier: Callable[[asyncio.Event], Awaitable[None]]) -> Non
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(guarded())
+
+
+def _raise_file_limit() -> None:
+    """Every waiting client is an open file, and many systems allow a process no more than 1,024 unless it asks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

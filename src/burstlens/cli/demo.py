@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from burstlens.cli.common import run_until_signalled
 from burstlens.demonstration import Demonstration, demonstrate, settings_for
 from burstlens.logs import configure_logs
-from burstlens.settings import Settings, load_settings
 from burstlens.workload.chart import timeline
 from burstlens.workload.report import report
 from burstlens.workload.table import outcome_table, summary
@@ -34,16 +33,16 @@ def demo(
     configure_logs("warning")
     console = Console()
     if folder is not None:
-        seen = _run(load_settings(data=folder), requests, console)
+        seen = _run(folder, requests, console)
     else:
         with tempfile.TemporaryDirectory(prefix="burstlens-demo-", ignore_cleanup_errors=True) as temporary:
-            seen = _run(load_settings(data=Path(temporary)), requests, console)
+            seen = _run(Path(temporary), requests, console)
     _show(seen, console)
     if not seen.ok:
         raise typer.Exit(1)
 
 
-def _run(settings: Settings, requests: int, console: Console) -> Demonstration:
+def _run(folder: Path, requests: int, console: Console) -> Demonstration:
     """Run it under a progress bar.
 
     Raises:
@@ -61,7 +60,7 @@ def _run(settings: Settings, requests: int, console: Console) -> Demonstration:
     bar = progress.add_task("", total=requests)
 
     async def tier(stop: asyncio.Event) -> None:
-        done = await demonstrate(settings_for(settings), requests, stop, lambda _: progress.advance(bar))
+        done = await demonstrate(settings_for(folder), requests, stop, lambda _: progress.advance(bar))
         if not stop.is_set():
             seen.append(done)
 

@@ -5,7 +5,7 @@ import importlib
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,12 @@ _REFUSALS = (
 all kinds, which raised nothing else. A type that is not listed is a defect of this list, not of the picture."""
 
 
+MAX_SCANS = 100
+"""Of a progressive JPEG: encoders make about ten, and each costs a pass over all pixels, however few its bytes are."""
+_START_OF_SCAN = b"\xff\xda"
+"""Marker that begins a scan; it cannot occur in coded data (ITU-T T.81, B.1.1.5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
     """What one picture may cost."""
@@ -84,7 +90,8 @@ def inspect(data: bytes, limits: DecodeLimits) -> ImageInfo:
         ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
     """
     form = _within(data, limits)
-    with _refusing(form), _open(data, form, limits) as image:
+    opener = _opener(form)
+    with _refusing(form), _open(opener, data, form, limits) as image:
         return ImageInfo(form.name, form.content_type, image.width, image.height)
 
 
@@ -97,7 +104,8 @@ def decode(data: bytes, limits: DecodeLimits, size: int = 224) -> Pixels:
         ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
     """
     form = _within(data, limits)
-    with _refusing(form), _open(data, form, limits) as image:
+    opener = _opener(form)
+    with _refusing(form), _open(opener, data, form, limits) as image:
         # libjpeg can leave out what the scaling below would throw away.
         image.draft("RGB", (size + CROP_PADDING, size + CROP_PADDING))
         image.load()
@@ -113,17 +121,28 @@ def _within(data: bytes, limits: DecodeLimits) -> Format:
     if len(data) > limits.max_bytes:
         message = f"the file has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted"
         raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)
-    return identify(data)
+    form = identify(data)
+    if form.name == "JPEG" and data.count(_START_OF_SCAN) > MAX_SCANS:
+        raise ImageError(ErrorCode.IMAGE_TOO_LARGE, f"the JPEG has more than {MAX_SCANS} scans")
+    return form
 
 
-def _open(data: bytes, form: Format, limits: DecodeLimits) -> ImageFile.ImageFile:
-    """Parse the header with the one plugin that reads this format, and check what it announces.
+def _opener(form: Format) -> Callable[[io.BytesIO], ImageFile.ImageFile]:
+    """The one plugin class that reads this format.
 
     `Image.open` is not used: it would import every common plugin, and its own check against decompression bombs only
-    warns between one and two times a process-wide limit.
+    warns between one and two times a process-wide limit. A failing import is no fault of the picture.
     """
-    plugin = importlib.import_module(f"PIL.{form.plugin}")
-    image: ImageFile.ImageFile = getattr(plugin, form.image_class)(io.BytesIO(data))
+    opener: Callable[[io.BytesIO], ImageFile.ImageFile]
+    opener = getattr(importlib.import_module(f"PIL.{form.plugin}"), form.image_class)
+    return opener
+
+
+def _open(
+    opener: Callable[[io.BytesIO], ImageFile.ImageFile], data: bytes, form: Format, limits: DecodeLimits
+) -> ImageFile.ImageFile:
+    """Parse the header, and check what it announces."""
+    image = opener(io.BytesIO(data))
     if image.width * image.height > limits.max_pixels:
         message = f"the picture has {image.width} × {image.height} pixels; at most {limits.max_pixels:,} are accepted"
         raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)

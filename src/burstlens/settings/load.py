@@ -42,7 +42,7 @@ def one_machine() -> dict[str, Any]:
     """Defaults of a deployment with no `[[pools]]`: processes start in half a second and cost nothing."""
     return {
         "queue": {"lease_seconds": 10.0},
-        "worker": {"processes": 1, "orphan_seconds": 60.0},
+        "worker": {"orphan_seconds": 60.0},
         "scaling": {"tick_seconds": 1.0, "window": 5, "max_instances": cores()},
     }
 

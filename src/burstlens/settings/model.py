@@ -152,6 +152,9 @@ class Settings(BaseSettings):
         It reads no file: one that is edited while the fleet runs would stop every new instance from starting.
         """
         here = self.resolved()
+        if not here.worker.processes and all(pool.cloud == "local" for pool in self.fleet_pools()):
+            # Instances that share one machine are one process each, or they would be cores × cores.
+            here = here.with_worker(processes=1)
         sections = {f"BURSTLENS_{name.upper()}": getattr(here, name).model_dump_json() for name in _WORKER_SECTIONS}
         limits = {
             "BURSTLENS_WEB__MAX_IMAGE_BYTES": str(self.web.max_image_bytes),

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import math
+import resource
 import socket
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -18,6 +20,9 @@ from burstlens.web.tier import WebTier
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and load balancers keep an idle connection, so that none sends into one that is being closed."""
+
+SPARE_FILES = 128
+"""Files that the process needs for itself: without them, its queue and its autoscaler fail, not only a client."""
 
 FAREWELL_SECONDS = 2
 """From the last answers to the end of whatever still does not end."""
@@ -45,7 +50,7 @@ class WebServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=options.max_connections,
+                limit_concurrency=min(options.max_connections, _files() - SPARE_FILES),
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=math.ceil(options.shutdown_seconds) + FAREWELL_SECONDS,
             )
@@ -126,6 +131,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _files() -> int:
+    """How many files this process may have open."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else max(allowed, 2 * SPARE_FILES)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -5,9 +5,7 @@ output bucket. A worker that dies between any two steps leaves a request whose n
 finds the result and only answers again.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -27,7 +25,8 @@ from burstlens.messages import (
     utc,
 )
 from burstlens.queues.base import Delivery
-from burstlens.recognition.base import ImageError, Recognition, Recognizer
+from burstlens.recognition.base import ImageError, Recognition
+from burstlens.worker.model_thread import ModelThread
 from burstlens.worker.options import Identity
 from burstlens.worker.replies import Replies
 
@@ -58,8 +57,7 @@ class Handler:
     def __init__(
         self,
         lane: Lane,
-        recognizer: Recognizer,
-        model_thread: Executor,
+        model_thread: ModelThread,
         identity: Identity,
         clock: Clock,
         *,
@@ -67,18 +65,12 @@ class Handler:
         retry_seconds: float,
     ) -> None:
         self._lane = lane
-        self._recognizer = recognizer
         self._model_thread = model_thread
         self._identity = identity
         self._clock = clock
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
         self._replies = Replies(lane.queues)
-        self._draining = False
-
-    def drain(self) -> None:
-        """From now on, give back every request that the model has not begun."""
-        self._draining = True
 
     async def handle(self, delivery: Delivery, recognised: Callable[[], Awaitable[None]]) -> tuple[Ending, float]:
         """Bring the delivery to its end; return how it ended and the seconds the model spent on it.
@@ -112,9 +104,12 @@ class Handler:
             try:
                 image = await self._insist("input", lambda: self._lane.buckets.get_input(request))
             except NotFound as error:
+                if earlier := await self._earlier_result(request):  # its input goes once its result is there
+                    await self._answer(request.reply_to, earlier, delivery)
+                    return Ending.DUPLICATE, 0.0
                 outcome = ImageError(ErrorCode.INPUT_MISSING, str(error))
         if image is not None:
-            outcome = await self._recognise(image, request.top_k)
+            outcome = await self._model_thread.recognise(image, request.top_k)
         await recognised()
         if outcome is None:
             await self._insist("release", lambda: self._lane.requests.release([delivery]))
@@ -125,23 +120,13 @@ class Handler:
         ending = Ending.LABELLED if result.error is None else Ending.ERROR_RESULT
         return ending, result.timings.decode_seconds + result.timings.infer_seconds
 
-    async def _recognise(self, image: bytes, top_k: int) -> Recognition | ImageError | None:
-        """Recognise in the model thread; None when the worker drains before the model begins."""
-
-        def unless_draining() -> Recognition | ImageError | None:
-            if self._draining:
-                return None
-            return self._recognizer.recognise([image], top_k)[0]
-
-        return await asyncio.get_running_loop().run_in_executor(self._model_thread, unless_draining)
-
     def _result(
         self, request: Request, delivery: Delivery, received_at: float, outcome: Recognition | ImageError
     ) -> Result:
         result = Result(
             id=request.id,
             filename=request.filename,
-            model=self._recognizer.model,
+            model=self._model_thread.model,
             instance=self._identity.instance,
             attempt=delivery.attempt,
             timings=Timings(queue_wait_seconds=max(0.0, received_at - request.submitted_at.timestamp())),
@@ -164,7 +149,12 @@ class Handler:
         )
 
     async def _earlier_result(self, request: Request) -> Result | None:
-        return await self._insist("output", lambda: self._lane.buckets.get_result(request.id))
+        """The result of an earlier attempt; one that cannot be read is as good as none, and will be written anew."""
+        try:
+            return await self._insist("output", lambda: self._lane.buckets.get_result(request.id))
+        except MalformedMessage as error:
+            _log.error("a damaged result is made anew", request=request.id, error=str(error))
+            return None
 
     async def _answer(self, reply_to: str | None, result: Result, delivery: Delivery) -> None:
         await self._insist("reply", lambda: self._replies.send(reply_to, result))
@@ -196,12 +186,12 @@ class Handler:
         await self._answer(error.reply_to, kept, delivery)
 
     async def _insist(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat the call until the backend answers; `NotFound` is an answer."""
+        """Repeat the call until the backend answers; that there is nothing, or nothing readable, is an answer."""
         pause_seconds = self._retry_seconds
         while True:
             try:
                 return await call()
-            except NotFound:
+            except (NotFound, MalformedMessage):
                 raise
             except BurstlensError as error:
                 _log.warning("backend does not answer, trying again", step=what, error=str(error))

@@ -14,6 +14,8 @@ class WorkerOptions(BaseModel):
     """Worker processes for each instance, each on one core with one model thread; 0 is one for each core."""
     prefetch: int = Field(default=1, ge=0, le=9)
     """Requests held ready behind the one in work, so that the model never waits for the queue."""
+    decode_seconds: float = Field(default=20.0, gt=0)
+    """CPU time that one image may take; then it is an error result, and the process ends and is replaced."""
     receive_wait_seconds: float = Field(default=20.0, gt=0, le=20)
     """How long one receive waits for a request (SQS allows at most 20)."""
     retry_seconds: float = Field(default=1.0, gt=0)

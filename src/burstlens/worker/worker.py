@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -15,6 +14,7 @@ from burstlens.queues.base import Delivery, QueueOptions
 from burstlens.recognition.base import Recognizer
 from burstlens.worker.handler import Handler
 from burstlens.worker.leases import LeaseKeeper
+from burstlens.worker.model_thread import ModelThread
 from burstlens.worker.options import Identity, WorkerOptions
 from burstlens.worker.pulse import Pulse
 
@@ -44,11 +44,10 @@ class Worker:
         self._lane = lane
         self._options = options
         self._clock = clock
-        self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._model_thread = ModelThread(recognizer, options.decode_seconds, clock)
         self._leases = LeaseKeeper(lane.requests, queue_options.lease_seconds, clock)
         self._handler = Handler(
             lane,
-            recognizer,
             self._model_thread,
             identity,
             clock,
@@ -60,20 +59,29 @@ class Worker:
         self._finishing = asyncio.Semaphore(_FINISHING)
         self._handling: set[asyncio.Task[None]] = set()
         self._draining = asyncio.Event()
+        self._lost_part = False
 
     def drain(self) -> None:
         """Stop receiving, give back what was not started, finish what was; then `run` returns. May be called again."""
         if not self._draining.is_set():
             _log.info("draining", held=self._leases.held)
-        self._handler.drain()
+        self._model_thread.drain()
         self._draining.set()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the process must end, with an error, once `run` has returned: a part of it cannot go on."""
+        return self._model_thread.stuck or self._lost_part
 
     async def run(self) -> None:
         """Work until drained."""
         background = [
             asyncio.create_task(self._leases.run()),
             asyncio.create_task(self._pulse.run(lambda: self._leases.held, self.drain, self._draining)),
+            asyncio.create_task(self._model_thread.watch(self.drain)),
         ]
+        for task in background:
+            task.add_done_callback(self._on_background_end)
         try:
             await self._take_in()
             await self._finish()
@@ -81,8 +89,15 @@ class Worker:
             for task in (*background, *self._handling):
                 task.cancel()
             await asyncio.gather(*background, *self._handling, return_exceptions=True)
-            self._model_thread.shutdown(wait=False, cancel_futures=True)
+            self._model_thread.close()
             await self._pulse.stop()
+
+    def _on_background_end(self, task: "asyncio.Task[None]") -> None:
+        """Without lease keeper or heartbeat this worker would do harm: end it, so that it is replaced."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a part of the worker died", exc_info=error)
+            self._lost_part = True
+            self.drain()
 
     async def _take_in(self) -> None:
         while not self._draining.is_set():
@@ -95,12 +110,12 @@ class Worker:
                 continue
             self._leases.hold(delivery)
             if delivery.attempt > 1 and self._handling:
-                await asyncio.wait(self._handling)
+                await self._or_drain(asyncio.wait(self._handling))
             task = asyncio.create_task(self._handle(delivery))
             self._handling.add(task)
             task.add_done_callback(self._handling.discard)
             if delivery.attempt > 1:
-                await asyncio.wait([task])
+                await self._or_drain(asyncio.wait([task]))
 
     async def _receive(self) -> Delivery | None:
         """One request, or None when there was none, the queue did not answer, or the worker drains."""
@@ -119,7 +134,8 @@ class Worker:
             await self._or_drain(self._clock.sleep(self._options.retry_seconds))
             return None
         if deliveries and self._draining.is_set():
-            await self._lane.requests.release(deliveries)
+            with contextlib.suppress(BurstlensError):  # then the lease just runs out
+                await self._lane.requests.release(deliveries)
             return None
         return deliveries[0] if deliveries else None
 

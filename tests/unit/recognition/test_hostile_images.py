@@ -164,3 +164,15 @@ def test_a_mutated_picture_gives_pixels_or_an_image_error(
 def test_noise_after_a_true_beginning_gives_an_image_error(head: bytes, tail: bytes) -> None:
     with pytest.raises(ImageError):
         decode(head + tail, LIMITS)
+
+
+@pytest.mark.parametrize("read", [inspect, decode])
+def test_a_progressive_jpeg_with_scans_without_end_is_refused_before_decoding(read: Read) -> None:
+    """Each scan costs a pass over all pixels, however few its bytes are."""
+    data = encoded("JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    read(data[:-2] + 50 * scan + data[-2:], LIMITS)
+    with pytest.raises(ImageError, match="more than 100 scans") as caught:
+        read(data[:-2] + 200 * scan + data[-2:], LIMITS)
+    assert caught.value.code is ErrorCode.IMAGE_TOO_LARGE

@@ -1,5 +1,6 @@
 """Where settings come from, and what is said of those that cannot work."""
 
+import json
 import os
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_without_a_file_everything_has_a_default() -> None:
 def test_one_machine_is_quick_and_has_as_many_instances_as_cores_one_worker_each() -> None:
     settings = load_settings()
 
-    assert settings.worker_processes() == 1
+    assert json.loads(settings.spec().environment["BURSTLENS_WORKER"])["processes"] == 1
+    assert settings.worker_processes() == cores()  # of a worker started by hand
     assert settings.scaling.max_instances == cores() == len(os.sched_getaffinity(0))
     (pool,) = settings.fleet_pools()
     assert (pool.cloud, pool.cap) == ("local", cores())
@@ -53,7 +55,7 @@ def test_what_one_machine_has_for_defaults_can_be_set() -> None:
 
     assert settings.scaling.max_instances == settings.fleet_pools()[0].cap == 7
     assert settings.worker.orphan_seconds == 5
-    assert (settings.scaling.tick_seconds, settings.worker.processes) == (1.0, 1)
+    assert (settings.scaling.tick_seconds, settings.queue.lease_seconds) == (1.0, 10.0)
 
 
 def test_with_pools_the_defaults_are_those_of_a_fleet() -> None:

@@ -32,6 +32,7 @@ cache = "models"
 
 [worker]
 prefetch = 3
+processes = 2
 
 [web]
 max_image_bytes = 1000

@@ -9,7 +9,8 @@ import pytest
 
 from burstlens.buckets import Buckets, Layout
 from burstlens.errors import Unavailable
-from burstlens.messages import ErrorCode, Request, Result, WorkerState
+from burstlens.heartbeats import Heartbeats
+from burstlens.messages import ErrorCode, Heartbeat, Request, Result, WorkerState
 from burstlens.queues.base import Message
 from support.workers import Bench, bench
 
@@ -290,3 +291,90 @@ async def test_a_worker_started_by_hand_needs_no_autoscaler(desk: Bench) -> None
 async def test_a_worker_ends_when_its_lifetime_is_over(desk: Bench) -> None:
     async with asyncio.timeout(20):
         await desk.worker(lifetime_seconds=0.1).run()
+
+
+async def test_an_image_that_takes_too_long_is_an_error_result_and_ends_the_process(desk: Bench) -> None:
+    request = await desk.send("spin")
+    await desk.send("cat")
+    worker = desk.worker(decode_seconds=0.2)
+    async with asyncio.timeout(20):
+        await worker.run()
+    desk.recognizer.let_go.set()
+    assert worker.broken
+    (result,) = await desk.replies_until(1)
+    assert result.id == request.id
+    assert result.error is not None
+    assert result.error.code is ErrorCode.DECODE_TIMEOUT
+    (given_back,) = await desk.lane.requests.receive(10, 0)
+    assert (Request.parse(given_back.body).filename, given_back.attempt) == ("cat.jpg", 1)
+
+
+async def test_a_request_that_only_waits_has_no_time_limit(desk: Bench) -> None:
+    """The bound is on CPU time: a stopped process or a busy machine makes no wrong answer."""
+    await desk.send("hold")
+    async with desk.working(decode_seconds=0.05):
+        await asyncio.sleep(1.2)
+        desk.recognizer.let_go.set()
+        (result,) = await desk.replies_until(1)
+    assert result.label == "hold"
+
+
+async def test_r10_a_redriven_dead_letter_gets_its_label(desk: Bench) -> None:
+    request = await desk.send("spared later", id="request-1")
+    for _ in range(3):  # three workers died of it
+        (delivery,) = await desk.lane.requests.receive(1, 1)
+        await desk.lane.requests.extend([delivery], 0.001)
+        await asyncio.sleep(0.01)
+    async with desk.working():
+        (given_up,) = await desk.replies_until(1)
+        await desk.until_empty()
+        assert given_up.error is not None
+        assert await desk.lane.requests.redrive() == 1
+        (labelled,) = await desk.replies_until(1)
+    assert labelled.label == "spared later"
+    assert await desk.lane.buckets.get_result(request.id) == labelled
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_a_result_that_a_power_cut_left_empty_is_made_anew(desk: Bench, attempt: int) -> None:
+    request = await desk.send("cat")
+    await desk.lane.buckets.outputs.put(f"{request.id}.json", b"")
+    if attempt == 2:
+        (delivery,) = await desk.lane.requests.receive(1, 1)
+        await desk.lane.requests.extend([delivery], 0.001)
+        await asyncio.sleep(0.01)
+    async with desk.working():
+        (result,) = await desk.replies_until(1)
+        await desk.until_empty()
+    assert result.label == "cat"
+    assert await desk.lane.buckets.get_result(request.id) == result
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_r4_a_drain_ends_in_time_while_the_bucket_is_away(desk: Bench, attempt: int) -> None:
+    healthy = desk.lane.buckets
+    troubled = Troubled(healthy.inputs, healthy.outputs, healthy.fleet, Layout.ID)
+    troubled.failures = 1_000_000
+    desk.lane = replace(desk.lane, buckets=troubled)
+    await desk.send("cat")
+    if attempt == 2:
+        (delivery,) = await desk.lane.requests.receive(1, 1)
+        await desk.lane.requests.extend([delivery], 0.001)
+        await asyncio.sleep(0.01)
+    async with desk.working(drain_seconds=0.2):
+        await desk.until(lambda: troubled.failures < 1_000_000)
+    assert (await desk.lane.requests.depth()).total == 1
+
+
+async def test_a_worker_whose_heartbeat_dies_ends_to_be_replaced(desk: Bench) -> None:
+    class Defect(Heartbeats):
+        async def send(self, heartbeat: Heartbeat) -> None:
+            message = f"a defect: {heartbeat.worker}"
+            raise RuntimeError(message)
+
+    desk.heartbeats = Defect(desk.lane.buckets.fleet, desk.clock)
+    worker = desk.worker()
+    async with asyncio.timeout(20):
+        with pytest.raises(RuntimeError, match="a defect"):
+            await worker.run()
+    assert worker.broken
