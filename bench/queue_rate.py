@@ -24,7 +24,7 @@ import uvloop
 
 from burstlens.clock import SystemClock
 from burstlens.queues.base import Message, QueueOptions
-from burstlens.queues.sqlite import SqliteQueues
+from burstlens.queues.sqlite.queues import SqliteQueues
 
 NAME = "requests"
 CONSUMERS = 2

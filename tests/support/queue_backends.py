@@ -9,7 +9,7 @@ from typing import Any
 from burstlens.clock import ManualClock
 from burstlens.queues.base import Queues
 from burstlens.queues.memory import MemoryQueues
-from burstlens.queues.sqlite import SqliteQueues
+from burstlens.queues.sqlite.queues import SqliteQueues
 
 
 @dataclass(frozen=True, slots=True)

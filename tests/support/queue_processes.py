@@ -13,7 +13,7 @@ import uvloop
 
 from burstlens.clock import SystemClock
 from burstlens.queues.base import Message
-from burstlens.queues.sqlite import SqliteQueues
+from burstlens.queues.sqlite.queues import SqliteQueues
 
 NAME = "requests"
 TESTS = Path(__file__).parents[1]

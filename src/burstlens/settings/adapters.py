@@ -73,7 +73,7 @@ def identity() -> Identity:
 def _open_queues(queue: QueueSettings, clock: Clock) -> Queues:
     scheme, _, rest = queue.url.partition(":")
     if scheme == "sqlite" and rest:
-        from burstlens.queues.sqlite import SqliteQueues
+        from burstlens.queues.sqlite.queues import SqliteQueues
 
         return SqliteQueues(Path(rest.removeprefix("//")), clock, queue.synchronous)
     if scheme == "memory":

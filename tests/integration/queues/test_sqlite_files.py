@@ -12,8 +12,8 @@ import pytest
 from burstlens.clock import SystemClock
 from burstlens.errors import Misconfigured, NotFound, Unavailable
 from burstlens.queues.base import Depth, Message, QueueOptions
-from burstlens.queues.sqlite import SqliteQueue, SqliteQueues
-from burstlens.queues.sqlite_schema import PAGE_BYTES, WAL_BYTES
+from burstlens.queues.sqlite.queues import SqliteQueue, SqliteQueues
+from burstlens.queues.sqlite.schema import PAGE_BYTES, WAL_BYTES
 
 pytestmark = pytest.mark.anyio
 

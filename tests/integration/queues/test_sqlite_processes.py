@@ -13,7 +13,7 @@ import pytest
 
 from burstlens.clock import SystemClock
 from burstlens.queues.base import Delivery, Depth, Message, QueueOptions
-from burstlens.queues.sqlite import SqliteQueue, SqliteQueues
+from burstlens.queues.sqlite.queues import SqliteQueue, SqliteQueues
 from support.queue_processes import NAME, kill, running, start
 
 pytestmark = pytest.mark.anyio

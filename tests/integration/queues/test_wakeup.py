@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from burstlens.queues.wakeup import Bell, Listener, ring
+from burstlens.queues.sqlite.wakeup import Bell, Listener, ring
 
 pytestmark = pytest.mark.anyio
 

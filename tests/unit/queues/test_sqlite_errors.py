@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from burstlens.errors import Misconfigured, NotAuthorized, NotFound, Unavailable
-from burstlens.queues.sqlite_errors import translated
+from burstlens.queues.sqlite.errors import translated
 
 
 def raised_by(*statements: str) -> sqlite3.Error:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from burstlens.queues.base import QueueOptions
-from burstlens.queues.file_lock import FileLock
-from burstlens.queues.sqlite_schema import make_file
-from burstlens.queues.wakeup import ring
+from burstlens.queues.sqlite.file_lock import FileLock
+from burstlens.queues.sqlite.schema import make_file
+from burstlens.queues.sqlite.wakeup import ring
 
 LOCK = "lock"
 """Held for every write to the queue's file, every checkpoint, and its removal."""

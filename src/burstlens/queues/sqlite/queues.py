@@ -10,17 +10,16 @@ from typing import TypeVar
 
 from burstlens.clock import Clock
 from burstlens.errors import BurstlensError, NotFound, Unavailable
-from burstlens.queues import sqlite_dead_letters as dead_letters
-from burstlens.queues import sqlite_operations as operations
 from burstlens.queues.base import DeadLetter, Delivery, Depth, Message, QueueOptions
 from burstlens.queues.names import check_name
 from burstlens.queues.sizes import MAX_MESSAGE_BYTES, check_sizes
-from burstlens.queues.sqlite_errors import translated
-from burstlens.queues.sqlite_folder import QueueFolder
-from burstlens.queues.sqlite_schema import Synchronous
-from burstlens.queues.sqlite_store import Store
-from burstlens.queues.sqlite_thread import QueueThread
-from burstlens.queues.wakeup import Listener
+from burstlens.queues.sqlite import dead_letters, operations
+from burstlens.queues.sqlite.errors import translated
+from burstlens.queues.sqlite.folder import QueueFolder
+from burstlens.queues.sqlite.schema import Synchronous
+from burstlens.queues.sqlite.store import Store
+from burstlens.queues.sqlite.thread import QueueThread
+from burstlens.queues.sqlite.wakeup import Listener
 
 POLL_SECONDS = 1.0
 """A waiting receiver looks this often without being woken: a sender may have died between commit and ring."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from burstlens.errors import BurstlensError, Unavailable
-from burstlens.queues.sqlite_store import Operation, Store
+from burstlens.queues.sqlite.store import Operation, Store
 
 Op = TypeVar("Op", bound=Operation)
 

@@ -8,11 +8,11 @@ from typing import ClassVar, Protocol
 
 from burstlens.clock import Clock
 from burstlens.errors import NotFound, Unavailable
-from burstlens.queues.file_lock import FileLock
-from burstlens.queues.sqlite_errors import translated
-from burstlens.queues.sqlite_folder import LOCK, WAKE
-from burstlens.queues.sqlite_schema import WAL_BYTES, Synchronous, open_file
-from burstlens.queues.wakeup import Bell, ring
+from burstlens.queues.sqlite.errors import translated
+from burstlens.queues.sqlite.file_lock import FileLock
+from burstlens.queues.sqlite.folder import LOCK, WAKE
+from burstlens.queues.sqlite.schema import WAL_BYTES, Synchronous, open_file
+from burstlens.queues.sqlite.wakeup import Bell, ring
 
 _LONGEST_WAL_BYTES = 4 * WAL_BYTES
 """Readers that overlap for ever would keep the WAL from being used again; at this size they are waited for."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from burstlens.queues.base import BURIAL_ATTEMPTS, Delivery, Depth, Message, QueueOptions
-from burstlens.queues.sqlite_dead_letters import move_to_dead_letters
-from burstlens.queues.sqlite_store import HELD, Reading, Store, Writing
-from burstlens.queues.wakeup import Bell
+from burstlens.queues.sqlite.dead_letters import move_to_dead_letters
+from burstlens.queues.sqlite.store import HELD, Reading, Store, Writing
+from burstlens.queues.sqlite.wakeup import Bell
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from burstlens.queues.base import DeadLetter, Delivery
-from burstlens.queues.sqlite_store import HELD, Reading, Store, Writing
+from burstlens.queues.sqlite.store import HELD, Reading, Store, Writing
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The adapter for one machine: queues in SQLite files, shared by processes that may die at any instant."""
