@@ -7,6 +7,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING
 
+import structlog
+
 from burstlens import __version__
 from burstlens.clock import Clock, SystemClock
 from burstlens.clouds.base import Cloud
@@ -18,6 +20,10 @@ from burstlens.worker.supervisor import SUPERVISED
 
 if TYPE_CHECKING:  # a worker must not wait for the autoscaler's imports
     from burstlens.scaling.autoscaler import Autoscaler
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_log = structlog.get_logger(__name__)
 
 RETIRE_SECONDS = 20.0
 """How long the instances of `run_all` get to drain when it ends."""
@@ -107,6 +113,8 @@ async def _serving(settings: Settings, lane: Lane, clock: Clock, ready: Callable
     from burstlens.web.app import create_app
     from burstlens.web.server import WebServer
 
+    if settings.web.host not in _LOOPBACK:
+        _log.warning("anybody who can reach this address may use it: there are no API keys yet", host=settings.web.host)
     app = create_app(lane, settings.web, clock, __version__)
     async with WebServer(app, settings.web, clock) as server:
         ready(server.url)

@@ -49,13 +49,19 @@ def _problem_of(http: Request, error: Exception) -> Problem:
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
             return Problem(Kind.NOT_FOUND, "There is nothing at this path.")
         case RequestValidationError():
-            reasons = [f"{reason['loc'][-1]}: {reason['msg']}" for reason in error.errors()]
-            return Problem(Kind.BAD_PARAMETER, f"{'; '.join(reasons)}.")
+            return _bad_request(error)
         case BurstlensError() if not isinstance(error, MalformedMessage):
             return _unavailable(http, error)
         case _:
             _log.error("request failed", path=http.url.path, kind=type(error).__name__, error=str(error))
             return Problem(Kind.INTERNAL, "Something went wrong here; the log tells more.")
+
+
+def _bad_request(error: RequestValidationError) -> Problem:
+    if any(reason["loc"][0] == "path" for reason in error.errors()):  # nobody was ever given such an id
+        return Problem(Kind.NOT_FOUND, "There is no such request.")
+    reasons = [f"{reason['loc'][-1]}: {reason['msg']}" for reason in error.errors()]
+    return Problem(Kind.BAD_PARAMETER, f"{'; '.join(reasons)}.")
 
 
 def _unavailable(http: Request, error: BurstlensError) -> Problem:

@@ -171,10 +171,10 @@ async def test_error_result_is_a_problem_for_who_waits_and_a_result_for_who_fetc
     [
         (UNKNOWN_ID, 404, "not-found"),
         ("..%2f..%2fsecret", 404, "not-found"),
-        ("short", 422, "bad-parameter"),
-        ("a" * 65, 422, "bad-parameter"),
-        ("%00" * 8, 422, "bad-parameter"),
-        ("ä" * 8, 422, "bad-parameter"),
+        ("short", 404, "not-found"),
+        ("a" * 65, 404, "not-found"),
+        ("%00" * 8, 404, "not-found"),
+        ("ä" * 8, 404, "not-found"),
     ],
 )
 async def test_id_that_nobody_was_told_is_refused(request_id: str, status: int, kind: str, tail: str) -> None:
