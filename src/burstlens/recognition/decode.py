@@ -14,6 +14,7 @@ from PIL import Image, ImageFile
 
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError
+from burstlens.recognition.endless import refuse_endless
 from burstlens.recognition.formats import Format, identify
 
 Pixels = npt.NDArray[np.uint8]
@@ -56,12 +57,6 @@ _REFUSALS = (
 )
 """All that Pillow's seven plugins raise on a bad picture: found in their sources, and by 440,000 mutated pictures of
 all kinds, which raised nothing else. A type that is not listed is a defect of this list, not of the picture."""
-
-
-MAX_SCANS = 100
-"""Of a progressive JPEG: encoders make about ten, and each costs a pass over all pixels, however few its bytes are."""
-_START_OF_SCAN = b"\xff\xda"
-"""Marker that begins a scan; it cannot occur in coded data (ITU-T T.81, B.1.1.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +117,7 @@ def _within(data: bytes, limits: DecodeLimits) -> Format:
         message = f"the file has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted"
         raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)
     form = identify(data)
-    if form.name == "JPEG" and data.count(_START_OF_SCAN) > MAX_SCANS:
-        raise ImageError(ErrorCode.IMAGE_TOO_LARGE, f"the JPEG has more than {MAX_SCANS} scans")
+    refuse_endless(data, form.name)
     return form
 
 

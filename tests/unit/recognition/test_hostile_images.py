@@ -170,9 +170,37 @@ def test_noise_after_a_true_beginning_gives_an_image_error(head: bytes, tail: by
 def test_a_progressive_jpeg_with_scans_without_end_is_refused_before_decoding(read: Read) -> None:
     """Each scan costs a pass over all pixels, however few its bytes are."""
     data = encoded("JPEG", progressive=True)
+    assert data.count(b"\xff\xda") < 20
     last = data.rindex(b"\xff\xda")
     scan = data[last:-2]
     read(data[:-2] + 50 * scan + data[-2:], LIMITS)
     with pytest.raises(ImageError, match="more than 100 scans") as caught:
         read(data[:-2] + 200 * scan + data[-2:], LIMITS)
     assert caught.value.code is ErrorCode.IMAGE_TOO_LARGE
+
+
+def after_start(kind: str, junk: bytes) -> bytes:
+    """A picture with junk between its signature and what it begins with."""
+    data = PICTURES[kind]
+    begins = 2 if kind == "JPEG" else 33  # a PNG must begin with its header chunk
+    return data[:begins] + junk + data[begins:]
+
+
+EMPTY_CHUNK = b"\0\0\0\0teSt" + zlib.crc32(b"teSt").to_bytes(4)
+
+
+@pytest.mark.parametrize("read", [inspect, decode])
+@pytest.mark.parametrize(
+    ("kind", "junk"), [("JPEG", b"\xff\xfe\0\2"), ("JPEG", b"\xff"), ("JPEG", b"\xff\xd0"), ("PNG", EMPTY_CHUNK)]
+)
+def test_a_header_without_end_is_refused_before_it_is_read(read: Read, kind: str, junk: bytes) -> None:
+    read(after_start(kind, 500 * junk), LIMITS)
+    with pytest.raises(ImageError, match="segments before its pixels") as caught:
+        read(after_start(kind, 5_000 * junk), LIMITS)
+    assert caught.value.code is ErrorCode.IMAGE_TOO_LARGE
+
+
+def test_start_markers_inside_metadata_are_no_scans() -> None:
+    """A photo may carry thumbnails, and a plain one is decoded once whatever its bytes look like."""
+    comment = b"\xff\xfe" + (2 + 400).to_bytes(2) + 200 * b"\xff\xda"
+    decode(after_start("JPEG", comment), LIMITS)
