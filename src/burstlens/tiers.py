@@ -113,10 +113,10 @@ async def _serving(settings: Settings, lane: Lane, clock: Clock, ready: Callable
     from burstlens.web.app import create_app
     from burstlens.web.server import WebServer
 
-    if settings.web.host not in _LOOPBACK:
-        _log.warning("anybody who can reach this address may use it: there are no API keys yet", host=settings.web.host)
     app = create_app(lane, settings.web, clock, __version__)
     async with WebServer(app, settings.web, clock) as server:
+        if settings.web.host not in _LOOPBACK:
+            _log.warning("anybody who can reach this address may use it: there are no API keys yet", url=server.url)
         ready(server.url)
         yield
 
