@@ -1,8 +1,29 @@
 """What every test may use."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+
+from burstlens.recognition.catalog import cached_model
+from support.commands import Home, home_in
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with a model that was converted once for all tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    cached_model("lite0", folder)
+    return folder
+
+
+@pytest.fixture
+async def home(tmp_path: Path, cache: Path) -> AsyncIterator[Home]:
+    """A folder to run commands in."""
+    async with home_in(tmp_path, cache) as home:
+        yield home

@@ -1,3 +1,3 @@
 """Elastic image recognition for a hybrid cloud: your own OpenStack first, AWS when it is full."""
 
-__version__ = "0.1.0"  # read by the build; looking it up among the installed packages would cost every start 40 ms
+__version__ = "0.1.0"  # read by the build; looking it up among the installed packages would slow every start

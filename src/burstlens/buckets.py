@@ -21,7 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from burstlens.errors import Misconfigured, NotAuthorized, NotFound, Unavailable
-from burstlens.messages import ErrorCode, MalformedMessage, Request, Result, UnknownResultVersion
+from burstlens.messages import MalformedMessage, Request, Result, UnknownResultVersion
 
 _LONGEST_KEY_BYTES = 200
 """Of a key made from a file name; file systems allow 255 bytes."""
@@ -149,25 +149,42 @@ class Buckets:
             return None
 
     async def put_result(self, request: Request, image: bytes | None, result: Result) -> Result:
-        """Keep image and result of a finished request, once; return the result that counts.
+        """Keep image and result of a finished request; return the result that counts, as `create_result` has it.
 
-        That is an earlier one when this request was already finished by somebody else. May be repeated after dying at
-        any point: the result's home is written last, so a result that exists has everything else in place.
+        May be repeated after dying at any point: the result's home is written last, so a result that exists has
+        everything else in place. A dead letter's image stays where a redriven request will look for it.
         """
         if self.layout is Layout.ID:
             if image is not None and request.input_key is None:
                 await self.inputs.create(self.input_key(request.id), image)
-            return await self._create_result(result)
+            return await self.create_result(result)
         await self._project(request, image, result)
-        kept = await self._create_result(result)
+        kept = await self.create_result(result)
         if kept != result:
             await self._project(request, None, kept)
-        await self.fleet.delete(self.input_key(request.id))
+        if not kept.is_dead_letter:
+            await self.fleet.delete(self.input_key(request.id))
         return kept
 
-    async def put_error(self, result: Result) -> Result:
-        """Keep the result of a request that could not even be read, once; return the result that counts."""
-        return await self._create_result(result)
+    async def create_result(self, result: Result) -> Result:
+        """Write the result's home, once; return the result that counts.
+
+        One that is there counts, unless it is damaged (the file store does not wait for the disk, so a power cut may
+        leave it empty) or a dead letter's. One of a later version stays as it is.
+        """
+        key, data = self._result_key(result.id), result.to_json().encode()
+        if await self._result_home.create(key, data):
+            return result
+        try:
+            kept = await self.get_result(result.id)
+        except UnknownResultVersion:
+            return result
+        except MalformedMessage:
+            kept = None
+        if kept is not None and (result.is_dead_letter or not kept.is_dead_letter):
+            return kept
+        await self._result_home.put(key, data)
+        return result
 
     def input_key(self, request_id: str) -> str:
         """Where the image of this request is kept, in the home of images."""
@@ -184,29 +201,6 @@ class Buckets:
     def _result_home(self) -> Bucket:
         return self.outputs if self.layout is Layout.ID else self.fleet
 
-    async def _create_result(self, result: Result) -> Result:
-        """Write the result unless one is there that counts."""
-        key, data = self._result_key(result.id), result.to_json().encode()
-        if await self._result_home.create(key, data):
-            return result
-        try:
-            kept = await self._readable_result(result.id)
-        except UnknownResultVersion:
-            return result
-        if kept is None or (_is_dead(kept) and not _is_dead(result)):
-            await self._result_home.put(key, data)
-            return result
-        return kept
-
-    async def _readable_result(self, request_id: str) -> Result | None:
-        """None for one that a power cut left empty: the file store does not wait for the disk."""
-        try:
-            return await self.get_result(request_id)
-        except UnknownResultVersion:
-            raise
-        except MalformedMessage:
-            return None
-
     async def _project(self, request: Request, image: bytes | None, result: Result) -> None:
         """Write the course layout's objects: the latest image and label of a file name."""
         name = _as_key(request.filename)
@@ -215,11 +209,6 @@ class Buckets:
         if image is not None:
             writes.append(self.inputs.put(name, image))
         await asyncio.gather(*writes)
-
-
-def _is_dead(result: Result) -> bool:
-    """Whether it only says that the request was given up: a redriven request may still get its label."""
-    return result.error is not None and result.error.code is ErrorCode.DEAD_LETTER
 
 
 def _as_key(filename: str) -> str:

@@ -6,10 +6,9 @@ is refused with `UnknownVersion`, which still carries the id and the queue to an
 
 import base64
 import binascii
-import json
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AwareDatetime,
@@ -204,6 +203,11 @@ class Result(_Message):
     timings: Timings = Timings()
     completed_at: AwareDatetime
 
+    @property
+    def is_dead_letter(self) -> bool:
+        """Whether it only says that the request was given up: redriven, that may still get its label."""
+        return self.error is not None and self.error.code is ErrorCode.DEAD_LETTER
+
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
         """Read a result from the wire or from the output bucket.
@@ -259,9 +263,3 @@ class Heartbeat(_Message):
 def utc(seconds: float) -> datetime:
     """A clock's seconds since the epoch as the time stamp that messages carry."""
     return datetime.fromtimestamp(seconds, tz=UTC)
-
-
-def to_plain(message: BaseModel) -> dict[str, Any]:
-    """A message as JSON-ready values, for the HTTP API and for logs."""
-    plain: dict[str, Any] = json.loads(message.model_dump_json(exclude_none=True))
-    return plain

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -73,7 +73,11 @@ async def run_web(settings: Settings, stop: asyncio.Event, ready: Callable[[str]
 async def run_autoscaler(settings: Settings, stop: asyncio.Event) -> None:
     """Run the autoscaler until told to stop; the instances go on without it."""
     clock = SystemClock()
-    async with _lane(settings, clock) as lane, _autoscaling(settings, lane, clock):
+    async with (
+        _lane(settings, clock) as lane,
+        _owned_clouds(settings, clock) as clouds,
+        _autoscaling(settings, lane, clouds, clock),
+    ):
         await stop.wait()
 
 
@@ -93,7 +97,9 @@ async def whole_system(settings: Settings, ready: Callable[[str], None]) -> Asyn
     clock = SystemClock()
     async with (
         _lane(settings, clock) as lane,
-        _autoscaling(settings, lane, clock, leave_none=True) as autoscaler,
+        _owned_clouds(settings, clock) as clouds,
+        _leaving_none(clouds, settings.fleet, clock),
+        _autoscaling(settings, lane, clouds, clock) as autoscaler,
         _serving(settings, lane, clock, ready),
     ):
         yield autoscaler
@@ -122,48 +128,57 @@ async def _serving(settings: Settings, lane: Lane, clock: Clock, ready: Callable
 
 
 @contextlib.asynccontextmanager
-async def _autoscaling(
-    settings: Settings, lane: Lane, clock: Clock, *, leave_none: bool = False
-) -> AsyncIterator["Autoscaler"]:
-    from burstlens.scaling.autoscaler import Autoscaler
+async def _owned_clouds(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Cloud]]:
+    """The clouds of this fleet, which nobody else may change meanwhile."""
     from burstlens.scaling.lock import AutoscalerLock
 
     with AutoscalerLock(settings.data.absolute() / "fleet" / "autoscaler.lock"):
         clouds = open_clouds(settings, clock)
-        spec = settings.spec()
-        autoscaler = Autoscaler(
-            queue=lane.requests,
-            clouds=clouds,
-            pools=settings.fleet_pools(),
-            heartbeats=Heartbeats(lane.buckets.fleet, clock),
-            options=settings.scaling,
-            clock=clock,
-            fleet=settings.fleet,
-            spec_for=lambda _: spec,
-        )
-        task = asyncio.create_task(autoscaler.run())
         try:
-            yield autoscaler
+            yield clouds
         finally:
-            task.cancel()
-            try:
-                await asyncio.wait([task])
-            finally:  # whoever interrupts again still wants no instance left
-                if leave_none:
-                    await _leave_none(clouds.values(), settings.fleet, clock)
-                for cloud in clouds.values():
-                    await cloud.close()
+            for cloud in clouds.values():
+                await cloud.close()
 
 
-async def _leave_none(clouds: Collection[Cloud], fleet: str, clock: Clock) -> None:
-    """Drain every instance; whoever does not want to wait for that cancels, and they are killed."""
+@contextlib.asynccontextmanager
+async def _leaving_none(clouds: Mapping[str, Cloud], fleet: str, clock: Clock) -> AsyncIterator[None]:
+    """Drain every instance at the end; whoever does not want to wait for that cancels, and they are killed."""
     from burstlens.scaling.retire import retire
 
     try:
-        await retire(clouds, fleet, clock, RETIRE_SECONDS)
-    except asyncio.CancelledError:
-        await retire(clouds, fleet, clock, grace_seconds=0)
-        raise
+        yield
+    finally:
+        try:
+            await retire(clouds.values(), fleet, clock, RETIRE_SECONDS)
+        except asyncio.CancelledError:
+            await retire(clouds.values(), fleet, clock, grace_seconds=0)
+            raise
+
+
+@contextlib.asynccontextmanager
+async def _autoscaling(
+    settings: Settings, lane: Lane, clouds: Mapping[str, Cloud], clock: Clock
+) -> AsyncIterator["Autoscaler"]:
+    from burstlens.scaling.autoscaler import Autoscaler
+
+    spec = settings.spec()
+    autoscaler = Autoscaler(
+        queue=lane.requests,
+        clouds=clouds,
+        pools=settings.fleet_pools(),
+        heartbeats=Heartbeats(lane.buckets.fleet, clock),
+        options=settings.scaling,
+        clock=clock,
+        fleet=settings.fleet,
+        spec_for=lambda _: spec,
+    )
+    task = asyncio.create_task(autoscaler.run())
+    try:
+        yield autoscaler
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @contextlib.asynccontextmanager

@@ -1,125 +1,74 @@
 """`burstlens demo`, as a newcomer runs it: on real images, with real processes, and with things going wrong."""
 
+import asyncio
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from support.processes import eventually, kill, processes_of, workers_of
+from support.commands import SLOW_MACHINE_SECONDS, Home, Running
+from support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(180)
-
-
-class Demo:
-    """The command in a process of its own, with a temporary folder that holds nothing else."""
-
-    def __init__(self, folder: Path, requests: int) -> None:
-        self.data = folder / "data"
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "burstlens", "demo", f"--requests={requests}", "--folder", str(self.data)],
-            cwd=folder,
-            env={**os.environ, "TMPDIR": str(self.temporary), "COLUMNS": "100"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def end(self) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error."""
-        out, error = self.process.communicate(timeout=120)
-        return self.process.returncode, out, error
-
-    def left(self) -> list[int]:
-        return processes_of(self.data)
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[list[Demo]]:
-    started: list[Demo] = []
-    yield started
-    for demo in started:
-        if demo.process.poll() is None:
-            demo.process.kill()
-            demo.process.communicate()
-        for pid in demo.left():
-            kill(pid)
+async def start(home: Home, requests: int) -> Running:
+    return await home.start("demo", f"--requests={requests}", "--folder", home.data, COLUMNS="100")
 
 
-def test_a_hundred_real_images_from_zero_instances_to_zero(tmp_path: Path, start: list[Demo]) -> None:
-    start.append(demo := Demo(tmp_path, 100))
-    code, out, error = demo.end()
-    assert (code, error) == (0, ""), out
-    assert "100 of 100 in" in out
-    assert "right labels  100 of 100" in out
-    assert "queue depth" in out
-    assert "app-tier-1 × " in out
-    assert demo.left() == []
-    assert list(demo.temporary.iterdir()) == []
+def nothing_is_left(home: Home) -> bool:
+    """Neither a process nor a temporary file."""
+    return not home.processes() and not list(home.temporary.iterdir())
 
 
-def test_r9_killing_a_worker_loses_nothing(tmp_path: Path, start: list[Demo]) -> None:
-    start.append(demo := Demo(tmp_path, 100))
-    outputs = demo.data / "buckets" / "outputs"
-    eventually(lambda: outputs.is_dir() and len(list(outputs.iterdir())) > 10, "the first results")
-    kill(workers_of(demo.data)[0])
-    code, out, _ = demo.end()
-    assert code == 0, out
-    assert "right labels  100 of 100" in out
-    assert demo.left() == []
+async def test_a_hundred_real_images_from_zero_instances_to_zero(home: Home) -> None:
+    done = await (await start(home, 100)).ended()
+    assert (done.code, done.err) == (0, ""), done.out
+    assert "100 of 100 in" in done.out
+    assert "right labels  100 of 100" in done.out
+    assert "queue depth" in done.out
+    assert "app-tier-1 × " in done.out
+    assert nothing_is_left(home)
+
+
+async def test_r9_killing_a_worker_loses_nothing(home: Home) -> None:
+    demo = await start(home, 100)
+    outputs = home.data / "buckets" / "outputs"
+
+    async def some_results() -> bool:
+        return outputs.is_dir() and len(list(outputs.iterdir())) > 10
+
+    await eventually(some_results, SLOW_MACHINE_SECONDS)
+    os.kill(min(home.workers().keys() & home.processes()), signal.SIGKILL)
+    done = await demo.ended()
+    assert done.code == 0, done.out
+    assert "right labels  100 of 100" in done.out
+    assert nothing_is_left(home)
 
 
 @pytest.mark.parametrize("moment_seconds", [0.2, 0.6, 1.2, 2.0])
-def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path: Path, start: list[Demo], moment_seconds: float) -> None:
-    start.append(demo := Demo(tmp_path, 500))
-    time.sleep(moment_seconds)
-    demo.process.send_signal(signal.SIGINT)
-    code, out, error = demo.end()
-    assert code in {130, -signal.SIGINT}, (out, error)  # the latter while Python itself still starts
-    assert "Traceback" not in error or code == -signal.SIGINT
-    assert demo.left() == []
-    assert list(demo.temporary.iterdir()) == []
+async def test_an_interrupt_at_any_moment_leaves_nothing(home: Home, moment_seconds: float) -> None:
+    demo = await start(home, 500)
+    await asyncio.sleep(moment_seconds)
+    done = await demo.end(signal.SIGINT)
+    assert done.code in {130, -signal.SIGINT}, done  # the latter while Python itself still starts
+    assert "Traceback" not in done.err or done.code == -signal.SIGINT
+    assert nothing_is_left(home)
 
 
-def test_the_temporary_folder_is_removed(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "burstlens", "demo", "--requests", "5"],
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "5 of 5" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+async def test_the_temporary_folder_is_removed(home: Home) -> None:
+    done = await home.run("demo", "--requests", "5")
+    assert done.code == 0, done.err
+    assert "5 of 5" in done.out
+    assert nothing_is_left(home)
 
 
-def test_it_keeps_to_its_folder_whatever_settings_are_here(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    here, temporary = tmp_path / "here", tmp_path / "tmp"
-    for folder in (here, temporary):
-        folder.mkdir()
-    (here / "burstlens.toml").write_text(
-        f'[buckets]\noutputs = "{outside.as_uri()}"\n[queue]\nurl = "sqlite:{outside}"\n'
-    )
-    environment = {"TMPDIR": str(temporary), "BURSTLENS_BUCKETS__INPUTS": outside.as_uri()}
-    done = subprocess.run(
-        [sys.executable, "-m", "burstlens", "demo", "--requests", "3"],
-        cwd=here,
-        env={**os.environ, **environment, "BURSTLENS_WEB__HOST": "192.0.2.1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+async def test_it_keeps_to_its_folder_whatever_settings_are_here(home: Home) -> None:
+    outside = home.folder / "outside"
+    file = f'[buckets]\noutputs = "{outside.as_uri()}"\n[queue]\nurl = "sqlite:{outside}"\n'
+    (home.folder / "burstlens.toml").write_text(file)
+    elsewhere = {"BURSTLENS_BUCKETS__INPUTS": outside.as_uri(), "BURSTLENS_WEB__HOST": "192.0.2.1"}
+    done = await home.run("demo", "--requests", "3", **elsewhere)
+    assert done.code == 0, done.err
     assert not outside.exists()
-    assert list(temporary.iterdir()) == []
+    assert nothing_is_left(home)

@@ -1,11 +1,9 @@
 """Every command in README and docs is run, as it stands there."""
 
-import os
 import re
 import shutil
+import signal
 import socket
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 from burstlens.settings import load_settings
 from burstlens.workload.bundled import bundled_photos
-from support.processes import kill, processes_of
+from support.commands import Home, Running
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -30,56 +28,35 @@ def commands(page: Path) -> list[str]:
     ]
 
 
+@pytest.mark.anyio
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
-def test_the_commands_work(page: Path, tmp_path: Path) -> None:
-    shutil.copy(bundled_photos()[0].path, tmp_path / "cat.jpg")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+async def test_the_commands_work(page: Path, home: Home) -> None:
+    shutil.copy(bundled_photos()[0].path, home.folder / "cat.jpg")
     port = str(free_port())
-    server: subprocess.Popen[str] | None = None
-    try:
-        for line in commands(page):
-            command = line.replace(".venv/bin/", "").replace("8000", port)
-            if command.startswith("make "):
-                # to run the tests from a test would never end; the demo has a test of its own
-                subprocess.run(["make", "-n", *command.split()[1:2]], cwd=ROOT, check=True, capture_output=True)
-            elif command.startswith("burstlens up"):
-                command = command if "--port" in command else f"{command} --port {port}"
-                server = _serve(command, tmp_path, environment)
-            else:
-                done = subprocess.run(
-                    ["sh", "-c", command],
-                    cwd=tmp_path,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    timeout=120,
-                    check=False,
-                )
-                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-                assert done.stdout, line
-                assert '"type":"/problems' not in done.stdout, f"{line}\n{done.stdout}"
-    finally:
-        if server is not None:
-            server.terminate()
-            server.communicate(timeout=30)
-        left = processes_of(tmp_path / "burstlens-data")
-        for pid in left:
-            kill(pid)
-    assert left == []
+    server: Running | None = None
+    for line in commands(page):
+        command = line.replace(".venv/bin/", "").replace("8000", port)
+        if command.startswith("make "):
+            # to run the tests from a test would never end; the demo has a test of its own
+            assert (await home.shell(f"make -n -C '{ROOT}' {command.split()[1]}")).code == 0, line
+        elif command.startswith("burstlens up"):
+            server = await home.start(*command.split()[1:], "--port", port)
+            assert (await server.url()).endswith(f":{port}")
+        else:
+            done = await home.shell(command)
+            assert done.code == 0, f"{line}\n{done.out}\n{done.err}"
+            assert done.out, line
+            assert '"type":"/problems' not in done.out, f"{line}\n{done.out}"
+    if server is not None:
+        assert (await server.end(signal.SIGTERM)).code == 0
+    assert home.processes() == set()
 
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
-
-
-def _serve(command: str, folder: Path, environment: dict[str, str]) -> "subprocess.Popen[str]":
-    server = subprocess.Popen(command.split(), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    assert server.stdout.readline().startswith("burstlens is ready on http://127.0.0.1:")
-    return server
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=lambda page: page.stem)

@@ -92,13 +92,15 @@ class Home:
         return self.folder / "tmp"
 
     async def start(self, *arguments: object, **environment: str) -> Running:
+        return await self._start(*COMMAND, *map(str, arguments), **environment)
+
+    async def _start(self, *command: str, **environment: str) -> Running:
         self.temporary.mkdir(exist_ok=True)
         number = len(self.running)
         out, err = self.folder / f"out-{number}", self.folder / f"err-{number}"
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = await asyncio.create_subprocess_exec(
-                *COMMAND,
-                *map(str, arguments),
+                *command,
                 cwd=self.folder,
                 env=self._environment() | environment,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -110,6 +112,11 @@ class Home:
 
     async def run(self, *arguments: object, **environment: str) -> Done:
         return await (await self.start(*arguments, **environment)).ended()
+
+    async def shell(self, line: str) -> Done:
+        """Run a line as a person would type it."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return await (await self._start("sh", "-c", line, PATH=path)).ended()
 
     def _environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("BURSTLENS_")}

@@ -7,7 +7,6 @@ import fcntl
 import os
 import secrets
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,9 +43,8 @@ class LocalCloud:
 
     name = "local"
 
-    def __init__(
-        self, folder: Path, clock: Clock, command: Sequence[str] = (sys.executable, "-m", "burstlens.worker")
-    ) -> None:
+    def __init__(self, folder: Path, clock: Clock, command: Sequence[str]) -> None:
+        """Keep the books in `folder`; `command` starts an instance's worker."""
         self._folder = folder
         self._instances = folder / "instances"
         self._ended = folder / "ended"

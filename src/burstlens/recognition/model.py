@@ -22,7 +22,7 @@ class OnnxRecognizer:
     """An ImageNet classifier on one core; see `burstlens.recognition.base.Recognizer` for the contract.
 
     It uses one thread of its caller's and starts none, so a machine runs one process per core. Images are inferred one
-    at a time: a batch was measured to gain at most 3 %, and would make the first image wait for the last.
+    at a time: a batch gains next to nothing on a CPU, and would make the first image wait for the last.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, limits: DecodeLimits) -> None:
@@ -104,6 +104,6 @@ def _options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Spinning threads take the core from the other workers: 34 instead of 100 images/s on two cores.
+    # Spinning threads take the core from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

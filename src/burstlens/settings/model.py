@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from burstlens.buckets import Layout
 from burstlens.clouds.base import Billing, Pool, Spec
 from burstlens.errors import Misconfigured
+from burstlens.lane import REQUESTS
 from burstlens.queues.base import QueueOptions
 from burstlens.scaling.options import ScalingOptions
 from burstlens.web.options import WebOptions
@@ -29,11 +30,11 @@ class QueueSettings(_Section):
 
     url: str = ""
     """``sqlite:FOLDER`` or ``memory:``; empty is a folder below `data`."""
-    name: str = "requests"
+    name: str = REQUESTS
     lease_seconds: float = Field(default=30.0, gt=0, le=43_200)
     max_attempts: int = Field(default=3, ge=1)
     synchronous: Literal["normal", "full"] = "normal"
-    """SQLite only: `normal` survives the death of any process, `full` a power cut as well, at 1/6 of the speed."""
+    """SQLite only: `normal` survives the death of any process; `full` is slower and meant to survive a power cut."""
 
 
 class BucketSettings(_Section):

@@ -1,5 +1,7 @@
 """One file in a multipart/form-data body (RFC 7578), parsed as it arrives and never spooled to disk."""
 
+from typing import Any
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -8,6 +10,20 @@ from burstlens.web.problems import Kind, Problem
 
 MAX_HEADER_BYTES = 16 * 1024
 """Of one header line of a part: enough to say that a file name is too long rather than that the form is broken."""
+
+
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+"""A body of bytes, for OpenAPI."""
+
+
+def documented_form(fields: tuple[str, ...]) -> dict[str, Any]:
+    """The OpenAPI content of a form whose one file is in one of these fields."""
+    schema = {
+        "type": "object",
+        "properties": dict.fromkeys(fields, BINARY["schema"]),
+        "oneOf": [{"required": [field]} for field in fields],
+    }
+    return {"multipart/form-data": {"schema": schema}}
 
 
 class Form:

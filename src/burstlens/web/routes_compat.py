@@ -1,13 +1,13 @@
 """The two routes of the course's workload generators: plain text, and a connection held until the result is there."""
 
 from pathlib import PurePosixPath
-from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from burstlens.messages import Result
+from burstlens.web.form import documented_form
 from burstlens.web.problems import Kind, Problem, documented_as_text
 from burstlens.web.submission import Submission
 from burstlens.web.tier import tier_of
@@ -21,20 +21,7 @@ NAME_AND_LABEL_FIELD = "inputFile"
 FIELDS = (LABEL_FIELD, NAME_AND_LABEL_FIELD)
 PATHS = frozenset({"/", "/upload"})
 
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {field: {"type": "string", "format": "binary"} for field in FIELDS},
-                    "oneOf": [{"required": [field]} for field in FIELDS],
-                }
-            }
-        },
-    }
-}
+_FORM = {"requestBody": {"required": True, "content": documented_form(FIELDS)}}
 
 router = APIRouter(tags=["compatibility"], default_response_class=PlainTextResponse)
 

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from burstlens.messages import MAX_TOP_K, RequestId, Result
+from burstlens.web.form import BINARY, documented_form
 from burstlens.web.lookup import Known, look_up
 from burstlens.web.preference import Preference
 from burstlens.web.problems import Kind, Problem, documented
@@ -19,21 +20,10 @@ from burstlens.web.waiters import Ending
 
 FIELDS = ("image", "file", "myfile", "inputFile")
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_BODY: dict[str, Any] = {
+_BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {field: {"type": "string", "format": "binary"} for field in FIELDS},
-                    "oneOf": [{"required": [field]} for field in FIELDS],
-                }
-            },
-            "image/*": _BINARY,
-            "application/octet-stream": _BINARY,
-        },
+        "content": documented_form(FIELDS) | {"image/*": BINARY, "application/octet-stream": BINARY},
     }
 }
 

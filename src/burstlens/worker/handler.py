@@ -123,38 +123,39 @@ class Handler:
     def _result(
         self, request: Request, delivery: Delivery, received_at: float, outcome: Recognition | ImageError
     ) -> Result:
-        result = Result(
+        seen = outcome if isinstance(outcome, Recognition) else None
+        best = seen.top[0] if seen else None
+        return Result(
             id=request.id,
             filename=request.filename,
+            label=best.label if best else None,
+            class_index=best.class_index if best else None,
+            score=best.score if best else None,
+            top=seen.top if seen else (),
+            error=Failure(code=outcome.code, message=str(outcome)) if isinstance(outcome, ImageError) else None,
             model=self._model_thread.model,
             instance=self._identity.instance,
             attempt=delivery.attempt,
-            timings=Timings(queue_wait_seconds=max(0.0, received_at - request.submitted_at.timestamp())),
+            timings=Timings(
+                queue_wait_seconds=max(0.0, received_at - request.submitted_at.timestamp()),
+                decode_seconds=seen.decode_seconds if seen else 0.0,
+                infer_seconds=seen.infer_seconds if seen else 0.0,
+            ),
             completed_at=utc(self._clock.now()),
-        )
-        if isinstance(outcome, ImageError):
-            return result.model_copy(update={"error": Failure(code=outcome.code, message=str(outcome))})
-        best = outcome.top[0]
-        timings = result.timings.model_copy(
-            update={"decode_seconds": outcome.decode_seconds, "infer_seconds": outcome.infer_seconds}
-        )
-        return result.model_copy(
-            update={
-                "label": best.label,
-                "class_index": best.class_index,
-                "score": best.score,
-                "top": outcome.top,
-                "timings": timings,
-            }
         )
 
     async def _earlier_result(self, request: Request) -> Result | None:
-        """The result of an earlier attempt; one that cannot be read is as good as none, and will be written anew."""
+        """The result of an earlier attempt, if it is one that a further attempt cannot better.
+
+        One that cannot be read will be written anew. A dead letter's was written before the request was buried: either
+        that is still to be done, or the request was redriven since.
+        """
         try:
-            return await self._insist("output", lambda: self._lane.buckets.get_result(request.id))
+            earlier = await self._insist("output", lambda: self._lane.buckets.get_result(request.id))
         except MalformedMessage as error:
             _log.error("a damaged result is made anew", request=request.id, error=str(error))
             return None
+        return None if earlier is None or earlier.is_dead_letter else earlier
 
     async def _answer(self, reply_to: str | None, result: Result, delivery: Delivery) -> None:
         await self._insist("reply", lambda: self._replies.send(reply_to, result))
@@ -182,7 +183,7 @@ class Handler:
             attempt=delivery.attempt,
             completed_at=utc(self._clock.now()),
         )
-        kept = await self._insist("output", lambda: self._lane.buckets.put_error(result))
+        kept = await self._insist("output", lambda: self._lane.buckets.create_result(result))
         await self._answer(error.reply_to, kept, delivery)
 
     async def _insist(self, what: str, call: Callable[[], Awaitable[T]]) -> T:

@@ -3,15 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from burstlens.clock import Clock, ManualClock, SystemClock
-from burstlens.recognition.catalog import cached_model
 from burstlens.worker.supervisor import Supervisor
-from support.commands import Home, home_in
+from support.commands import Home
 from support.eventually import eventually
 
 pytestmark = pytest.mark.anyio
@@ -153,19 +151,6 @@ async def test_workers_have_the_environment_that_they_are_given_and_know_that_th
 ) -> None:
     await supervisor(tmp_path, "env > environment").run()
     assert "BURSTLENS_SUPERVISED=1" in (tmp_path / "environment").read_text().splitlines()
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    cached_model("lite0", folder)
-    return folder
-
-
-@pytest.fixture
-async def home(tmp_path: Path, cache: Path) -> AsyncIterator[Home]:
-    async with home_in(tmp_path, cache) as home:
-        yield home
 
 
 async def test_a_worker_process_that_is_killed_is_replaced_and_sigterm_ends_them_all(home: Home) -> None:

@@ -63,7 +63,7 @@ def clock() -> SystemClock:
 @pytest.fixture
 async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     yield tmp_path
-    await end_all(LocalCloud(tmp_path, SystemClock()), (FLEET, "fleet-b"))
+    await end_all(LocalCloud(tmp_path, SystemClock(), STAND_IN), (FLEET, "fleet-b"))
 
 
 async def launch(cloud: LocalCloud, folder: Path, *names: str, fleet: str = FLEET, **environment: str) -> list[int]:
@@ -147,7 +147,7 @@ async def test_other_fleets_go_on(folder: Path, clock: SystemClock) -> None:
 
 
 async def test_an_empty_fleet_and_no_cloud_at_all_are_fine(folder: Path, clock: SystemClock) -> None:
-    await retire([LocalCloud(folder, clock)], FLEET, clock, LONG)
+    await retire([LocalCloud(folder, clock, STAND_IN)], FLEET, clock, LONG)
     await retire([], FLEET, clock, LONG)
 
 

@@ -45,7 +45,7 @@ async def test_a_lane_in_files_is_below_data_and_there_again_for_the_next_proces
     settings = load_settings(data=folder / "state")
     async with opened(settings) as lane:
         await lane.requests.send([Message("hello")])
-        await lane.buckets.put_error(Result(id="request-1", filename="a", completed_at=utc(0)))
+        await lane.buckets.create_result(Result(id="request-1", filename="a", completed_at=utc(0)))
 
     assert names_in(folder) == ["state"]
     async with opened(settings) as lane:

@@ -10,7 +10,7 @@ import pytest
 from burstlens.buckets import Buckets, Layout
 from burstlens.errors import Unavailable
 from burstlens.heartbeats import Heartbeats
-from burstlens.messages import ErrorCode, Heartbeat, Request, Result, WorkerState
+from burstlens.messages import ErrorCode, Failure, Heartbeat, Request, Result, WorkerState
 from burstlens.queues.base import Message
 from support.workers import Bench, bench
 
@@ -272,12 +272,11 @@ async def test_r3_a_worker_whose_autoscaler_lives_goes_on(desk: Bench) -> None:
             await asyncio.sleep(0.02)
 
     beating = asyncio.create_task(beat())
-    async with desk.working(managed=True, orphan_seconds=0.3) as worker:
+    async with desk.working(managed=True, orphan_seconds=0.3):
         await asyncio.sleep(0.8)
         await desk.send("cat")
         (result,) = await desk.replies_until(1)
         assert result.label == "cat"
-        del worker
     beating.cancel()
 
 
@@ -319,30 +318,56 @@ async def test_a_request_that_only_waits_has_no_time_limit(desk: Bench) -> None:
     assert result.label == "hold"
 
 
-async def test_r10_a_redriven_dead_letter_gets_its_label(desk: Bench) -> None:
-    request = await desk.send("spared later", id="request-1")
-    for _ in range(3):  # three workers died of it
+async def die_of_it(desk: Bench, times: int) -> None:
+    """As if so many workers had received the request and died."""
+    for _ in range(times):
         (delivery,) = await desk.lane.requests.receive(1, 1)
         await desk.lane.requests.extend([delivery], 0.001)
         await asyncio.sleep(0.01)
-    async with desk.working():
-        (given_up,) = await desk.replies_until(1)
-        await desk.until_empty()
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("claim_check", [False, True], ids=["inline", "claim check"])
+@pytest.mark.parametrize("deaths_after", [0, 1], ids=["at once", "after another death"])
+async def test_r10_a_redriven_dead_letter_gets_its_label(layout: Layout, claim_check: bool, deaths_after: int) -> None:
+    async with bench(layout) as desk:
+        if claim_check:
+            key = await desk.lane.buckets.put_input("request-1", b"spared later")
+            await desk.send("", id="request-1", image=None, input_key=key)
+        else:
+            await desk.send("spared later", id="request-1")
+        await die_of_it(desk, 3)
+        async with desk.working():
+            (given_up,) = await desk.replies_until(1)
+            await desk.until_empty()
         assert given_up.error is not None
+        assert given_up.error.code is ErrorCode.DEAD_LETTER
         assert await desk.lane.requests.redrive() == 1
-        (labelled,) = await desk.replies_until(1)
-    assert labelled.label == "spared later"
-    assert await desk.lane.buckets.get_result(request.id) == labelled
+        await die_of_it(desk, deaths_after)
+        async with desk.working(name="worker-2"):
+            (labelled,) = await desk.replies_until(1)
+            await desk.until_empty()
+        assert labelled.label == "spared later"
+        assert await desk.lane.buckets.get_result("request-1") == labelled
+
+
+async def test_r10_a_worker_that_dies_before_it_buries_leaves_that_to_the_next(desk: Bench) -> None:
+    request = await desk.send("spared never")
+    await die_of_it(desk, 3)
+    failure = Failure(code=ErrorCode.DEAD_LETTER, message="given up")
+    told = Result(id=request.id, filename="x", error=failure, completed_at=request.submitted_at)
+    await desk.lane.buckets.put_result(request, None, told)  # and there it died
+    async with desk.working():
+        assert await desk.replies_until(1) == [told]
+        await desk.until_empty()
+    assert await desk.lane.requests.dead_letter_count() == 1
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
 async def test_a_result_that_a_power_cut_left_empty_is_made_anew(desk: Bench, attempt: int) -> None:
     request = await desk.send("cat")
     await desk.lane.buckets.outputs.put(f"{request.id}.json", b"")
-    if attempt == 2:
-        (delivery,) = await desk.lane.requests.receive(1, 1)
-        await desk.lane.requests.extend([delivery], 0.001)
-        await asyncio.sleep(0.01)
+    await die_of_it(desk, attempt - 1)
     async with desk.working():
         (result,) = await desk.replies_until(1)
         await desk.until_empty()
@@ -357,10 +382,7 @@ async def test_r4_a_drain_ends_in_time_while_the_bucket_is_away(desk: Bench, att
     troubled.failures = 1_000_000
     desk.lane = replace(desk.lane, buckets=troubled)
     await desk.send("cat")
-    if attempt == 2:
-        (delivery,) = await desk.lane.requests.receive(1, 1)
-        await desk.lane.requests.extend([delivery], 0.001)
-        await asyncio.sleep(0.01)
+    await die_of_it(desk, attempt - 1)
     async with desk.working(drain_seconds=0.2):
         await desk.until(lambda: troubled.failures < 1_000_000)
     assert (await desk.lane.requests.depth()).total == 1
