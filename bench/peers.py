@@ -14,7 +14,8 @@ from typing import Any
 import uvloop
 
 from burstlens.recognition.base import ImageError
-from burstlens.recognition.model import OnnxRecognizer, open_recognizer
+from burstlens.recognition.classifier import Classifier
+from burstlens.recognition.loading import load_classifier
 from burstlens.workload.arrivals import closed
 from burstlens.workload.bundled import bundled_photos
 from burstlens.workload.formats import Format
@@ -103,7 +104,7 @@ def photos() -> tuple[Image, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    recognizer: OnnxRecognizer
+    recognizer: Classifier
     images: tuple[Image, ...]
     barrier: Any
     following: "Synchronized[int]"
@@ -119,7 +120,7 @@ _loaded: list[_Loaded] = []
 
 
 def _load(barrier: Any, following: "Synchronized[int]") -> None:  # noqa: ANN401 - a spawned barrier has no public type
-    _loaded.append(_Loaded(open_recognizer(), photos(), barrier, following))
+    _loaded.append(_Loaded(load_classifier(), photos(), barrier, following))
 
 
 def _recognise(count: int) -> Work:

@@ -19,7 +19,7 @@ from peers import Burst, Peers, Work, client, peers, photos
 from peers import Client as LoadClient
 from system import MeasurementFailed, Up, running
 
-from burstlens.recognition.model import open_recognizer
+from burstlens.recognition.loading import load_classifier
 
 LONE_REQUESTS = 300
 BURST_REQUESTS = 500
@@ -55,7 +55,7 @@ def overhead(folder: Path) -> None:
     """One request at a time over HTTP, and the same bytes given to the model in this process, by turns."""
     section(f"one request at a time, {LONE_REQUESTS} by turns with the model in this process")
     images = [image.data for image in photos()]
-    recognizer = open_recognizer()
+    recognizer = load_classifier()
     direct: list[float] = []
     whole: list[float] = []
     with running(folder, min_instances=1) as up:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from burstlens.recognition.catalog import cached_model
+from burstlens.recognition.catalog import catalogue_model
 from support.commands import Home, home_in
 
 
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder with a model that was converted once for all tests."""
     folder = tmp_path_factory.mktemp("cache")
-    cached_model("lite0", folder)
+    catalogue_model("lite0", folder)
     return folder
 
 

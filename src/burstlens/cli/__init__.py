@@ -11,8 +11,9 @@ from burstlens import __version__
 from burstlens.errors import BurstlensError
 from burstlens.logs import configure_logs
 
-COMMANDS = ("up", "demo", "classify", "load", "web", "worker", "autoscale")
-"""In the order of the help text. Each is the function of that name in the module of that name."""
+COMMANDS = ("up", "demo", "classify", "load", "model", "web", "worker", "autoscale")
+"""In the order of the help text. Each is the function, or the group of commands, of that name in the module of that
+name."""
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -46,7 +47,11 @@ def build(arguments: list[str]) -> typer.Typer:
     app.callback()(_root)
     reachable = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in reachable:
-        app.command(name)(getattr(importlib.import_module(f"burstlens.cli.{name}"), name))
+        command = getattr(importlib.import_module(f"burstlens.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

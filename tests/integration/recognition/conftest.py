@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from burstlens.recognition.model import OnnxRecognizer, open_recognizer
+from burstlens.recognition.classifier import Classifier
+from burstlens.recognition.loading import load_classifier
 
 
 @pytest.fixture(scope="session")
@@ -14,8 +15,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recognizer(cache: Path) -> OnnxRecognizer:
-    return open_recognizer("lite0", cache)
+def recognizer(cache: Path) -> Classifier:
+    return load_classifier("lite0", cache=cache)
 
 
 @pytest.fixture(scope="session")

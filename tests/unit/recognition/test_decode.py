@@ -11,6 +11,7 @@ from PIL import Image
 
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError
+from burstlens.recognition.crop import Crop
 from burstlens.recognition.decode import DecodeLimits, ImageInfo, decode, inspect
 
 LIMITS = DecodeLimits(max_bytes=10_000_000)
@@ -174,7 +175,7 @@ def test_tiny_and_narrow_pictures_decode(size: tuple[int, int]) -> None:
 
 
 def test_the_size_of_the_model_is_the_size_of_the_pixels() -> None:
-    pixels = decode(encoded(scene(), "PNG"), LIMITS, size=260)
+    pixels = decode(encoded(scene(), "PNG"), LIMITS, Crop.efficientnet(260))
     assert np.abs(pixels - reference(scene(), 260)).mean() <= EXACT
 
 

@@ -11,10 +11,12 @@ import pytest
 from burstlens.errors import Misconfigured
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError, Recognition, Recognizer
-from burstlens.recognition.catalog import cached_model
+from burstlens.recognition.catalog import catalogue_model
+from burstlens.recognition.classifier import Classifier, softmax
 from burstlens.recognition.decode import DecodeLimits
 from burstlens.recognition.efficientnet import same_padding
-from burstlens.recognition.model import OnnxRecognizer, softmax
+from burstlens.recognition.loading import load_classifier
+from burstlens.recognition.providers import open_session
 
 Photos = list[tuple[bytes, int]]
 
@@ -34,8 +36,8 @@ def recognised(recognizer: Recognizer, images: list[bytes], top_k: int = 5) -> l
     return [outcome for outcome in outcomes if isinstance(outcome, Recognition)]
 
 
-def test_the_converted_graph_is_valid_and_has_the_published_size(recognizer: OnnxRecognizer, cache: Path) -> None:
-    model = onnx.load(cached_model("lite0", cache))
+def test_the_converted_graph_is_valid_and_has_the_published_size(recognizer: Classifier, cache: Path) -> None:
+    model = onnx.load(catalogue_model("lite0", cache).file)
     onnx.checker.check_model(model, full_check=True)
     graph = model.graph
     assert graph.name == recognizer.model == "efficientnet-lite0"
@@ -48,8 +50,8 @@ def test_the_converted_graph_is_valid_and_has_the_published_size(recognizer: Onn
     assert same_padding(224, kernel=3, stride=2) == (0, 1)
 
 
-def test_the_converted_model_gives_the_recorded_logits(recognizer: OnnxRecognizer, cache: Path) -> None:
-    session = onnxruntime.InferenceSession(cached_model("lite0", cache), providers=["CPUExecutionProvider"])
+def test_the_converted_model_gives_the_recorded_logits(recognizer: Classifier, cache: Path) -> None:
+    session = onnxruntime.InferenceSession(catalogue_model("lite0", cache).file, providers=["CPUExecutionProvider"])
     both = np.concatenate([gradient(), 255 - gradient()])
     (logits,) = session.run(None, {"pixels": both})
     assert logits.shape == (2, 1000)
@@ -57,14 +59,14 @@ def test_the_converted_model_gives_the_recorded_logits(recognizer: OnnxRecognize
     assert logits[0].argmax() == 818
 
 
-def test_at_least_17_of_20_photos_get_their_label(recognizer: OnnxRecognizer, photos: Photos) -> None:
+def test_at_least_17_of_20_photos_get_their_label(recognizer: Classifier, photos: Photos) -> None:
     """18 were right when this was written; the published top-1 of 75 % would be 15."""
     outcomes = recognised(recognizer, [data for data, _ in photos])
     right = [outcome.top[0].class_index == index for outcome, (_, index) in zip(outcomes, photos, strict=True)]
     assert sum(right) >= 17
 
 
-def test_outcomes_keep_the_order_and_bad_images_are_among_them(recognizer: OnnxRecognizer, photos: Photos) -> None:
+def test_outcomes_keep_the_order_and_bad_images_are_among_them(recognizer: Classifier, photos: Photos) -> None:
     (dog, dog_index), (_, _), (phone, _) = photos[:3]
     first, bad, last = recognizer.recognise([dog, b"no picture", phone[: len(phone) // 2]])
     assert isinstance(first, Recognition)
@@ -78,7 +80,7 @@ def test_outcomes_keep_the_order_and_bad_images_are_among_them(recognizer: OnnxR
 
 @pytest.mark.parametrize("top_k", [1, 5, 100])
 def test_the_best_labels_come_first_with_their_probabilities(
-    recognizer: OnnxRecognizer, photos: Photos, top_k: int
+    recognizer: Classifier, photos: Photos, top_k: int
 ) -> None:
     (outcome,) = recognised(recognizer, [photos[0][0]], top_k)
     scores = [score.score for score in outcome.top]
@@ -90,7 +92,7 @@ def test_the_best_labels_come_first_with_their_probabilities(
     assert outcome.infer_seconds > 0
 
 
-def test_threads_may_share_it(recognizer: OnnxRecognizer, photos: Photos) -> None:
+def test_threads_may_share_it(recognizer: Classifier, photos: Photos) -> None:
     images = [data for data, _ in photos[:8]]
     alone = [outcome.top for outcome in recognised(recognizer, images)]
     with ThreadPoolExecutor(4) as pool:
@@ -104,14 +106,14 @@ def threads() -> int:
 
 def test_it_starts_no_threads_of_its_own(cache: Path, photos: Photos) -> None:
     before = threads()
-    recognizer = OnnxRecognizer.load(cached_model("lite0", cache))
+    recognizer = load_classifier("lite0", cache=cache)
     recognised(recognizer, [photos[0][0]])
-    assert threads() == before
+    assert threads() <= before  # one of an earlier test may just have ended
 
 
 def test_its_limits_hold(cache: Path, photos: Photos) -> None:
     limits = DecodeLimits(max_bytes=10_000_000, max_pixels=10_000)
-    (outcome,) = OnnxRecognizer.load(cached_model("lite0", cache), limits).recognise([photos[0][0]])
+    (outcome,) = load_classifier("lite0", cache=cache, limits=limits).recognise([photos[0][0]])
     assert isinstance(outcome, ImageError)
     assert outcome.code is ErrorCode.IMAGE_TOO_LARGE
 
@@ -120,14 +122,14 @@ def test_a_file_that_is_no_model_is_misconfigured(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     for name in ("model.onnx", "missing.onnx"):
         with pytest.raises(Misconfigured, match=f"{name} is no model that onnxruntime"):
-            OnnxRecognizer.load(tmp_path / name)
+            open_session(tmp_path / name)
 
 
 def test_a_warm_start_imports_neither_the_converter_nor_every_image_plugin(cache: Path, photos: Photos) -> None:
-    cached_model("lite0", cache)
+    catalogue_model("lite0", cache)
     script = (
-        "import sys; from pathlib import Path; from burstlens.recognition.model import open_recognizer\n"
-        "open_recognizer('lite0', Path(sys.argv[1])).recognise([sys.stdin.buffer.read()])\n"
+        "import sys; from pathlib import Path; from burstlens.recognition.loading import load_classifier\n"
+        "load_classifier('lite0', cache=Path(sys.argv[1])).recognise([sys.stdin.buffer.read()])\n"
         "print(*sorted(name for name in sys.modules if name.endswith('ImagePlugin') or name == 'onnx'))"
     )
     command = [sys.executable, "-c", script, str(cache)]

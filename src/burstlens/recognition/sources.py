@@ -1,0 +1,112 @@
+"""From what a model is called to the `Model`: its file, its manifest, its labels, all on this machine."""
+
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from burstlens.errors import Misconfigured, NotFound
+from burstlens.recognition.catalog import MODELS, catalogue_model, known_picture
+from burstlens.recognition.hub import Hub
+from burstlens.recognition.labels import labels
+from burstlens.recognition.manifest import IMAGENET, Manifest, read_manifest
+from burstlens.recognition.model import KnownPicture, Model
+from burstlens.recognition.origins import BucketFolder, Folder, Origin
+
+_EXAMPLE = 'title = "my-model", size = 224, mean = [123.7, 116.3, 103.5], scale = [58.4, 57.1, 57.4]'
+
+
+def find_model(reference: str, manifest: str = "", cache: Path | None = None) -> Model:
+    """The model `reference` with its files on this machine, fetched or converted on first use. Blocks.
+
+    `reference` is a name of the catalogue, the path or URL of an ``.onnx`` file (``s3://…``, ``file://…``), or
+    ``hf://OWNER/REPO/FILE``. `manifest` is the path or URL of its manifest, by default the same name with ``.toml``.
+    `cache` is the folder for what is fetched or converted; None is the default one.
+
+    Raises:
+        Misconfigured: there is no such model, its manifest is wrong, or the cache cannot be used.
+        Unavailable: it cannot be fetched now.
+        UntrustedWeights: the installed package holds other weights than those that were reviewed.
+    """
+    if reference in MODELS:
+        if manifest:
+            message = f"model.manifest: {reference} is of the catalogue and brings its own manifest"
+            raise Misconfigured(message)
+        return catalogue_model(reference, cache)
+    if not reference.endswith(".onnx"):
+        message = (
+            f"there is no model {reference!r}; the models are: {', '.join(MODELS)}, faces, "
+            "or the path or URL of an .onnx file"
+        )
+        raise Misconfigured(message)
+    try:
+        return _from_origin(reference, manifest, cache)
+    except NotFound as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _from_origin(reference: str, manifest: str, cache: Path | None) -> Model:
+    origin, name = _origin(reference, cache)
+    companions, manifest_name = _origin(manifest, cache) if manifest else (origin, f"{name.removesuffix('.onnx')}.toml")
+    own = _manifest(companions, manifest_name)
+    names = _labels(own, companions)
+    known = _known(own, companions)
+    file, sha256 = origin.model(name, own, cache)
+    return Model(reference, file, sha256, own, names, known)
+
+
+def _origin(reference: str, cache: Path | None) -> tuple[Origin, str]:
+    """The place and the file's name in it."""
+    if reference.startswith("hf://"):
+        return Hub.parse(reference, cache)
+    if reference.startswith("file://"):
+        reference = url2pathname(urlsplit(reference).path)
+    if "://" in reference:
+        folder, _, name = reference.rpartition("/")
+        return BucketFolder(folder), name
+    path = Path(reference)
+    return Folder(path.parent), path.name
+
+
+def _manifest(companions: Origin, name: str) -> Manifest:
+    where = companions.where(name)
+    try:
+        text = companions.read(name).decode()
+    except NotFound:
+        message = f"the model needs a manifest, {where}; a short one is: {_EXAMPLE} (each on a line; docs/models.md)"
+        raise Misconfigured(message) from None
+    except UnicodeDecodeError as error:
+        message = f"{where} is not UTF-8"
+        raise Misconfigured(message) from error
+    return read_manifest(text, where)
+
+
+def _labels(manifest: Manifest, companions: Origin) -> tuple[str, ...]:
+    if manifest.labels == IMAGENET:
+        return labels()
+    if not isinstance(manifest.labels, str):
+        return manifest.labels
+    name = _beside(manifest.labels)
+    try:
+        names = tuple(companions.read(name).decode().splitlines())
+    except UnicodeDecodeError as error:
+        message = f"{companions.where(name)} is not UTF-8"
+        raise Misconfigured(message) from error
+    if not names or not all(line.strip() for line in names):
+        message = f"{companions.where(name)} must have one label on each line, and no empty line"
+        raise Misconfigured(message)
+    return names
+
+
+def _known(manifest: Manifest, companions: Origin) -> KnownPicture | None:
+    if manifest.known is None:
+        # Nobody said that this model knows it; but one that does not see it at all is fed the wrong way.
+        return known_picture(within=5) if manifest.labels == IMAGENET else None
+    return KnownPicture(companions.read(_beside(manifest.known.picture)), manifest.known.label, within=1)
+
+
+def _beside(name: str) -> str:
+    """The name of a file beside the manifest, and of nothing else."""
+    if PurePosixPath(name).name != name or "\\" in name:
+        message = f"the manifest names {name!r}; only files beside it can be named, without a folder"
+        raise Misconfigured(message)
+    return name
