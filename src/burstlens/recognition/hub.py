@@ -82,9 +82,10 @@ class Hub:
 @contextmanager
 def _translated(where: str) -> Iterator[Any]:
     """The client's download function; its errors become ours."""
-    # Nothing here calls home, and a log is no place for progress bars.
+    # Nothing here calls home, and progress bars and retries are no lines of a log.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
         from huggingface_hub import errors, hf_hub_download
     except ModuleNotFoundError as error:

@@ -3,10 +3,7 @@
 import hashlib
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from burstlens.recognition.base import Recognition
 from burstlens.recognition.loading import load_classifier
 from burstlens.recognition.sources import find_model
 from support.colours import LABELS, colour, graph, written
+from support.file_server import Served, serving
 
 SHA256 = hashlib.sha256(graph()).hexdigest()
 
@@ -33,36 +31,11 @@ def label(reference: object, cache: Path, picture: str = "blue") -> str:
     return outcome.top[0].label
 
 
-class Served:
-    """A folder, and where a small web server on loopback shows it."""
-
-    def __init__(self, folder: Path, url: str, requests: list[str]) -> None:
-        self.folder = folder
-        self.url = url
-        self.requests = requests
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    requests: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_request(self, code: object = "-", size: object = "-") -> None:
-            requests.append(f"{code} {self.path}")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield Served(folder, f"http://127.0.0.1:{server.server_port}", requests)
-        finally:
-            server.shutdown()
-            thread.join()
+    (tmp_path / "served").mkdir()
+    with serving(tmp_path / "served") as server:
+        yield server
 
 
 @pytest.mark.parametrize("picture", LABELS)
