@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from burstlens.recognition.manifest import read_manifest
 from burstlens.settings import load_settings
 from burstlens.workload.bundled import bundled_photos
 from support.commands import Home, Running
@@ -60,9 +61,12 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=lambda page: page.stem)
-def test_the_settings_are_real(page: Path, tmp_path: Path) -> None:
+def test_the_settings_and_manifests_are_real(page: Path, tmp_path: Path) -> None:
     for text in blocks(page, "toml"):
         assert tomllib.loads(text)
+        if text.startswith("title"):
+            read_manifest(text, page.name)
+            continue
         (tmp_path / "burstlens.toml").write_text(text)
         load_settings(tmp_path / "burstlens.toml")
 

@@ -1,0 +1,63 @@
+"""`burstlens faces`: whom the model `faces` knows."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from burstlens.buckets import Bucket, open_store
+from burstlens.cli.common import Config, Data
+from burstlens.errors import Misconfigured, NotFound
+from burstlens.recognition.decode import DecodeLimits
+from burstlens.recognition.faces.index import FACES_KEY, FaceIndex
+from burstlens.settings import Settings, load_settings
+
+faces = typer.Typer(help="Tell the model `faces` who is who.", no_args_is_help=True)
+
+
+@faces.command("index")
+def write_index(
+    folder: Annotated[
+        Path, typer.Argument(help="One picture NAME.jpg, or one folder NAME of pictures, for each person.")
+    ],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Learn the people of a folder; workers that start from now on know these and nobody else.
+
+    Example: burstlens faces index people --data burstlens-data
+    """
+    from burstlens.recognition.faces.embedding import Embedder
+    from burstlens.recognition.faces.gallery import read_gallery
+
+    settings = load_settings(config, data=data)
+    limits = DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
+    index = read_gallery(folder, limits, Embedder())
+    asyncio.run(_fleet_bucket(settings).put(FACES_KEY, index.to_bytes()))
+    typer.echo(f"people: {len(index.people)}, pictures: {sum(index.pictures)}")
+
+
+@faces.command("list")
+def list_people(config: Config = None, data: Data = None) -> None:
+    """List the people that are known.
+
+    Example: burstlens faces list --data burstlens-data
+    """
+    try:
+        stored = asyncio.run(_fleet_bucket(load_settings(config, data=data)).get(FACES_KEY))
+    except NotFound as error:
+        message = "nobody is known yet; write an index with: burstlens faces index FOLDER"
+        raise Misconfigured(message) from error
+    index = FaceIndex.parse(stored)
+    table = Table("person", "pictures", box=None, pad_edge=False)
+    for person, pictures in zip(index.people, index.pictures, strict=True):
+        table.add_row(Text(person), str(pictures))
+    Console().print(table)
+
+
+def _fleet_bucket(settings: Settings) -> Bucket:
+    return Bucket(open_store(settings.resolved().buckets.fleet))
