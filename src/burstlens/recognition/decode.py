@@ -1,11 +1,9 @@
 """From the bytes of a picture to the pixels that the model takes. The bytes are hostile until proven otherwise."""
 
 import contextlib
-import importlib
-import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +12,11 @@ from PIL import Image, ImageFile
 
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError
+from burstlens.recognition.colour import is_readable, on_white, to_eight_bit
 from burstlens.recognition.crop import Crop
 from burstlens.recognition.endless import refuse_endless
 from burstlens.recognition.formats import Format, identify
+from burstlens.recognition.plugin import open_header
 
 Pixels = npt.NDArray[np.uint8]
 """Height × width × RGB."""
@@ -38,10 +38,15 @@ _UPRIGHT = {
 }
 """What turns a picture of that EXIF orientation upright; 1 already is."""
 
+_TILE_WIDTH = 322
+_TILE_LENGTH = 323
+"""Tags of TIFF 6.0, section 15."""
+
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
-_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"})
-"""Pillow's modes with at most 8 bits a sample that it can turn into RGB; `I;16…` is handled beside them."""
+_REDUCING_GAP = 3.0
+"""What is left to scale down by after whole blocks of pixels were averaged: Pillow's documentation calls the result
+practically indistinguishable from scaling at once."""
 
 _REFUSALS = (
     OSError,  # most: truncated data, a codec's error, UnidentifiedImageError
@@ -87,9 +92,8 @@ def inspect(data: bytes, limits: DecodeLimits) -> ImageInfo:
     Raises:
         ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
     """
-    form = _within(data, limits)
-    opener = _opener(form)
-    with _refusing(form), _open(opener, data, form, limits) as image:
+    form = _identified(data, limits)
+    with _opened(form, data, limits) as image:
         return ImageInfo(form.name, form.content_type, image.width, image.height)
 
 
@@ -99,21 +103,33 @@ def decode(data: bytes, limits: DecodeLimits, crop: Crop = LITE0_CROP) -> Pixels
     Raises:
         ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
     """
-    form = _within(data, limits)
-    opener = _opener(form)
-    with _refusing(form), _open(opener, data, form, limits) as image:
-        # libjpeg can leave out what the scaling below would throw away.
-        image.draft("RGB", (crop.resize, crop.resize))
-        image.load()
-        square = _to_eight_bit(image).resize(
-            (crop.size, crop.size), _RESAMPLING[crop.interpolation], box=crop.box(image.size), reducing_gap=3.0
+    with _opened(_identified(data, limits), data, limits) as image:
+        _load(image, (crop.resize, crop.resize))
+        square = to_eight_bit(image).resize(
+            (crop.size, crop.size), _RESAMPLING[crop.interpolation], crop.box(image.size), reducing_gap=_REDUCING_GAP
         )
         # The crop is centred, so turning it is turning the picture, at a thousandth of the cost.
-        turn = _UPRIGHT.get(_orientation(image))
-        return np.asarray(_on_white(square if turn is None else square.transpose(turn)))
+        return np.asarray(on_white(_upright(square, image)))
 
 
-def _within(data: bytes, limits: DecodeLimits) -> Format:
+def decode_whole(data: bytes, limits: DecodeLimits, longest: int) -> Pixels:
+    """Decode all of the first frame, upright and on white, to uint8 pixels of shape ``[height, width, 3]``.
+
+    A picture whose longer side has more than `longest` pixels is scaled down to that; none is scaled up.
+
+    Raises:
+        ImageError: `NOT_AN_IMAGE`, `UNSUPPORTED_TYPE` or `IMAGE_TOO_LARGE`.
+    """
+    with _opened(_identified(data, limits), data, limits) as image:
+        shrink = min(1.0, longest / max(image.size))
+        size = max(1, round(image.width * shrink)), max(1, round(image.height * shrink))
+        _load(image, size)
+        # Scaling to the same size is a copy.
+        whole = to_eight_bit(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+        return np.asarray(on_white(_upright(whole, image)))
+
+
+def _identified(data: bytes, limits: DecodeLimits) -> Format:
     if len(data) > limits.max_bytes:
         message = f"the file has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted"
         raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)
@@ -122,36 +138,13 @@ def _within(data: bytes, limits: DecodeLimits) -> Format:
     return form
 
 
-def _opener(form: Format) -> Callable[[io.BytesIO], ImageFile.ImageFile]:
-    """The one plugin class that reads this format.
-
-    `Image.open` is not used: it would import every common plugin, and its own check against decompression bombs only
-    warns between one and two times a process-wide limit. A failing import is no fault of the picture.
-    """
-    opener: Callable[[io.BytesIO], ImageFile.ImageFile]
-    opener = getattr(importlib.import_module(f"PIL.{form.plugin}"), form.image_class)
-    return opener
-
-
-def _open(
-    opener: Callable[[io.BytesIO], ImageFile.ImageFile], data: bytes, form: Format, limits: DecodeLimits
-) -> ImageFile.ImageFile:
-    """Parse the header, and check what it announces."""
-    image = opener(io.BytesIO(data))
-    if image.width * image.height > limits.max_pixels:
-        message = f"the picture has {image.width} × {image.height} pixels; at most {limits.max_pixels:,} are accepted"
-        raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)
-    if image.mode not in _MODES and not image.mode.startswith("I;16"):
-        message = f"a {form.name} with samples of kind {image.mode} is not read here; use 8 or 16 bits per sample"
-        raise ImageError(ErrorCode.UNSUPPORTED_TYPE, message)
-    return image
-
-
 @contextlib.contextmanager
-def _refusing(form: Format) -> Iterator[None]:
-    """Turn whatever a hostile picture makes Pillow raise into an `ImageError`."""
+def _opened(form: Format, data: bytes, limits: DecodeLimits) -> Iterator[ImageFile.ImageFile]:
+    """The picture with its header parsed and checked; whatever a hostile one raises in here becomes an `ImageError`."""
     try:
-        yield
+        with open_header(form, data) as image:
+            _check(image, form, limits)
+            yield image
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(ErrorCode.IMAGE_TOO_LARGE, f"the {form.name} unfolds to too many pixels") from error
     except _REFUSALS as error:
@@ -159,13 +152,29 @@ def _refusing(form: Format) -> Iterator[None]:
         raise ImageError(ErrorCode.NOT_AN_IMAGE, message) from error
 
 
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    """The picture in a mode that can be scaled: L, RGB or, where anything is transparent, RGBA."""
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255 and leaves a white picture.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    wanted = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
-    return image if image.mode == wanted else image.convert(wanted)
+def _check(image: ImageFile.ImageFile, form: Format, limits: DecodeLimits) -> None:
+    """Refuse what the header announces, if it is too much or of no use."""
+    for what, (width, height) in (("picture", image.size), ("picture's tile", _tile(image))):
+        if width * height > limits.max_pixels:
+            message = f"the {what} has {width} × {height} pixels; at most {limits.max_pixels:,} are accepted"
+            raise ImageError(ErrorCode.IMAGE_TOO_LARGE, message)
+    if not is_readable(image.mode):
+        message = f"a {form.name} with samples of kind {image.mode} is not read here; use 8 or 16 bits per sample"
+        raise ImageError(ErrorCode.UNSUPPORTED_TYPE, message)
+
+
+def _tile(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Width and height of a TIFF's tiles, which may be larger than the picture, and which libtiff makes room for."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
+
+
+def _load(image: ImageFile.ImageFile, least: tuple[int, int]) -> None:
+    """Decode to no less than this width and height."""
+    if image.format == "JPEG":
+        # libjpeg can leave out what will be scaled away. A HEIC's plugin would take a thumbnail for the picture.
+        image.draft("RGB", least)
+    image.load()
 
 
 def _orientation(image: Image.Image) -> int:
@@ -177,9 +186,7 @@ def _orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) else 1
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    white.alpha_composite(image)
-    return white.convert("RGB")
+def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """The pixels turned as the metadata of their image ask for."""
+    turn = _UPRIGHT.get(_orientation(image))
+    return pixels if turn is None else pixels.transpose(turn)

@@ -12,7 +12,7 @@ from PIL import Image
 from burstlens.messages import ErrorCode
 from burstlens.recognition.base import ImageError
 from burstlens.recognition.crop import Crop
-from burstlens.recognition.decode import DecodeLimits, ImageInfo, decode, inspect
+from burstlens.recognition.decode import DecodeLimits, ImageInfo, decode, decode_whole, inspect
 
 LIMITS = DecodeLimits(max_bytes=10_000_000)
 WIDTH, HEIGHT = 400, 300
@@ -50,14 +50,18 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
+def flat(picture: Image.Image) -> Image.Image:
+    rgba = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
 def reference(picture: Image.Image, size: int = 224) -> npt.NDArray[np.int64]:
     """All of the picture on white, cropped and scaled at once: no draft, no shortcut."""
-    rgba = picture.convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    side = min(flat.size) * size / (size + 32)
-    left, top = (flat.width - side) / 2, (flat.height - side) / 2
+    whole = flat(picture)
+    side = min(whole.size) * size / (size + 32)
+    left, top = (whole.width - side) / 2, (whole.height - side) / 2
     box = (left, top, left + side, top + side)
-    return np.asarray(flat.resize((size, size), Image.Resampling.BICUBIC, box=box)).astype(int)
+    return np.asarray(whole.resize((size, size), Image.Resampling.BICUBIC, box=box)).astype(int)
 
 
 def difference(data: bytes, expected: Image.Image) -> float:
@@ -177,6 +181,70 @@ def test_tiny_and_narrow_pictures_decode(size: tuple[int, int]) -> None:
 def test_the_size_of_the_model_is_the_size_of_the_pixels() -> None:
     pixels = decode(encoded(scene(), "PNG"), LIMITS, Crop.efficientnet(260))
     assert np.abs(pixels - reference(scene(), 260)).mean() <= EXACT
+
+
+def test_a_crop_says_how_much_of_the_short_side_is_seen() -> None:
+    """224 of 256, as ImageNet's classic preprocessing has it, are the centred seven eighths, in either shape."""
+    expected = scene().resize((224, 224), Image.Resampling.BILINEAR, box=(68.75, 18.75, 331.25, 281.25))
+    crop = Crop(224, 256, interpolation="bilinear")
+    np.testing.assert_allclose(decode(encoded(scene(), "PNG"), LIMITS, crop), np.asarray(expected), atol=1)
+    upright = scene().transpose(Image.Transpose.TRANSPOSE)
+    expected = expected.transpose(Image.Transpose.TRANSPOSE)
+    np.testing.assert_allclose(decode(encoded(upright, "PNG"), LIMITS, crop), np.asarray(expected), atol=1)
+
+
+def test_without_room_round_it_the_crop_is_the_short_side() -> None:
+    expected = scene().resize((160, 160), Image.Resampling.BICUBIC, box=(50, 0, 350, 300))
+    np.testing.assert_allclose(decode(encoded(scene(), "PNG"), LIMITS, Crop(160, 160)), np.asarray(expected), atol=1)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_squashed_picture_is_seen_whole(kind: str) -> None:
+    picture = scene(1200, 400)
+    pixels = decode(encoded(picture, kind), LIMITS, Crop(96, 96, fit="squash"))
+    assert np.abs(pixels.astype(int) - np.asarray(picture.resize((96, 96), Image.Resampling.BICUBIC))).mean() <= LOSSY
+
+
+def whole_difference(data: bytes, expected: Image.Image, longest: int) -> float:
+    pixels = decode_whole(data, LIMITS, longest)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (expected.height, expected.width, 3)
+    return float(np.abs(pixels.astype(int) - np.asarray(flat(expected))).mean())
+
+
+@pytest.mark.parametrize(
+    ("picture", "kind", "options", "allowed"),
+    [
+        (scene(), "PNG", {}, 0),
+        (scene(), "JPEG", {"quality": 95}, LOSSY),
+        (with_alpha(), "PNG", {}, EXACT),
+        (scene().quantize(256), "GIF", {}, PALETTE),
+        (Image.new("RGB", (1, 3000), (9, 8, 7)), "PNG", {}, 0),
+    ],
+)
+def test_all_of_a_picture_is_decoded_and_never_scaled_up(
+    picture: Image.Image, kind: str, options: dict[str, Any], allowed: float
+) -> None:
+    data = encoded(picture, kind, **options)
+    assert whole_difference(data, picture, max(picture.size)) <= allowed
+    assert whole_difference(data, picture, 5000) <= allowed
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(("longest", "size"), [(700, (700, 525)), (333, (333, 250)), (40, (40, 30))])
+def test_all_of_a_large_picture_is_scaled_down(kind: str, longest: int, size: tuple[int, int]) -> None:
+    picture = scene(2000, 1500)
+    expected = picture.resize(size, Image.Resampling.BICUBIC)
+    assert whole_difference(encoded(picture, kind), expected, longest) <= LOSSY
+
+
+@pytest.mark.parametrize("orientation", [6, 7])
+def test_all_of_a_picture_is_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(stored(scene(), orientation), "JPEG", quality=95, exif=exif)
+    assert whole_difference(data, scene(), WIDTH) <= LOSSY
+    assert whole_difference(data, scene().resize((200, 150), Image.Resampling.BICUBIC), 200) <= LOSSY
 
 
 @pytest.mark.parametrize(
