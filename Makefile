@@ -15,7 +15,7 @@ help: ## show this list
 demo: $(VENV)/.demo ## recognise 100 real images on this machine, from zero instances to zero instances
 	@$(BIN)/burstlens demo
 
-test: $(VENV)/.dev ## run every test
+test: $(VENV)/.dev $(VENV)/.pictures ## run every test
 	@$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types and the lock
@@ -48,4 +48,10 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	@echo "installing burstlens into $(VENV) ($*)"
 	@$(BIN)/pip install --quiet --require-hashes -r $<
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Faces to test with: pictures that only the source distribution holds, so it is kept and not installed.
+$(VENV)/.pictures: requirements/pictures.txt | $(VENV)/.dev
+	@$(BIN)/pip download --quiet --no-deps --no-binary face_recognition --no-build-isolation --require-hashes \
+		-r $< -d $(VENV)/share/pictures
 	@touch $@

@@ -13,6 +13,7 @@ from burstlens.recognition.manifest import read_manifest
 from burstlens.settings import load_settings
 from burstlens.workload.bundled import bundled_photos
 from support.commands import Home, Running
+from support.face_pictures import face_picture
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -34,6 +35,8 @@ def commands(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
 async def test_the_commands_work(page: Path, home: Home) -> None:
     shutil.copy(bundled_photos()[0].path, home.folder / "cat.jpg")
+    (home.folder / "people").mkdir()
+    (home.folder / "people" / "Grace_Hopper.jpg").write_bytes(face_picture("hopper.jpg"))
     port = str(free_port())
     server: Running | None = None
     for line in commands(page):

@@ -46,11 +46,11 @@ def graph(output: str = "Identity", opset: int = 17, dtype: int = TensorProto.FL
     return bytes(model.SerializeToString())
 
 
-def written(folder: Path, model: bytes | None = None, **changes: object) -> Path:
+def written(folder: Path, model: bytes = b"", **changes: object) -> Path:
     """The model with its manifest and its known picture in `folder`; `changes` are the manifest's."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "colours.onnx"
-    file.write_bytes(graph() if model is None else model)
+    file.write_bytes(model or graph())
     manifest = Manifest.model_validate(MANIFEST.model_dump() | changes)
     file.with_suffix(".toml").write_text(write_manifest(manifest))
     (folder / "green.png").write_bytes(colour("green"))

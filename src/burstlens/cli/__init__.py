@@ -11,7 +11,7 @@ from burstlens import __version__
 from burstlens.errors import BurstlensError
 from burstlens.logs import configure_logs
 
-COMMANDS = ("up", "demo", "classify", "load", "model", "web", "worker", "autoscale")
+COMMANDS = ("up", "demo", "classify", "load", "model", "faces", "web", "worker", "autoscale")
 """In the order of the help text. Each is the function, or the group of commands, of that name in the module of that
 name."""
 

@@ -1,26 +1,26 @@
 """`burstlens faces`: whom the model `faces` knows."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from obstore.store import ObjectStore
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from burstlens.buckets import Bucket, open_store
+from burstlens.buckets import open_store
 from burstlens.cli.common import Config, Data
-from burstlens.errors import Misconfigured, NotFound
 from burstlens.recognition.decode import DecodeLimits
-from burstlens.recognition.faces.index import FACES_KEY, FaceIndex
+from burstlens.recognition.faces.index import FaceIndex
+from burstlens.recognition.faces.store import read_index, write_index
 from burstlens.settings import Settings, load_settings
 
 faces = typer.Typer(help="Tell the model `faces` who is who.", no_args_is_help=True)
 
 
 @faces.command("index")
-def write_index(
+def learn(
     folder: Annotated[
         Path, typer.Argument(help="One picture NAME.jpg, or one folder NAME of pictures, for each person.")
     ],
@@ -37,7 +37,7 @@ def write_index(
     settings = load_settings(config, data=data)
     limits = DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
     index = read_gallery(folder, limits, Embedder())
-    asyncio.run(_fleet_bucket(settings).put(FACES_KEY, index.to_bytes()))
+    write_index(_fleet(settings), index.to_bytes())
     typer.echo(f"people: {len(index.people)}, pictures: {sum(index.pictures)}")
 
 
@@ -47,17 +47,12 @@ def list_people(config: Config = None, data: Data = None) -> None:
 
     Example: burstlens faces list --data burstlens-data
     """
-    try:
-        stored = asyncio.run(_fleet_bucket(load_settings(config, data=data)).get(FACES_KEY))
-    except NotFound as error:
-        message = "nobody is known yet; write an index with: burstlens faces index FOLDER"
-        raise Misconfigured(message) from error
-    index = FaceIndex.parse(stored)
+    index = FaceIndex.parse(read_index(_fleet(load_settings(config, data=data))))
     table = Table("person", "pictures", box=None, pad_edge=False)
     for person, pictures in zip(index.people, index.pictures, strict=True):
         table.add_row(Text(person), str(pictures))
     Console().print(table)
 
 
-def _fleet_bucket(settings: Settings) -> Bucket:
-    return Bucket(open_store(settings.resolved().buckets.fleet))
+def _fleet(settings: Settings) -> ObjectStore:
+    return open_store(settings.resolved().buckets.fleet)

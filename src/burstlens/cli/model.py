@@ -13,9 +13,14 @@ from burstlens.cli.common import Config
 from burstlens.errors import Misconfigured
 from burstlens.recognition.model import Model
 from burstlens.recognition.provider import Provider
+from burstlens.recognition.quantisation import FLOOR, Cpus
+from burstlens.recognition.quantisation import quantise as quantised
 from burstlens.settings import Settings, load_settings
 
 model = typer.Typer(help="Look at, check, measure and shrink models.", no_args_is_help=True)
+
+_MOST_PHOTOS = 1000
+"""Far more than a calibration gains from."""
 
 Reference = Annotated[
     str | None,
@@ -110,6 +115,53 @@ def bench(
             ("whole", f"{seconds(figures.whole_seconds)}, {1 / figures.whole_seconds:.0f} images per second and core"),
         ]
     )
+
+
+@model.command()
+def quantise(
+    output: Annotated[Path, typer.Option(help="The .onnx file to write; its manifest goes beside it.")],
+    reference: Reference = None,
+    manifest: Manifest = None,
+    config: Config = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of pictures such as it will see; half calibrate, half compare. Default: the bundled ones.",
+            show_default=False,
+        ),
+    ] = None,
+    cpus: Annotated[Cpus, typer.Option(help="Where it is to run: vnni is more exact, but only right on such CPUs.")] = (
+        Cpus.ANY
+    ),
+    floor: Annotated[
+        float, typer.Option(min=0, max=1, help="The least agreement with float32 that is written.")
+    ] = FLOOR,
+) -> None:
+    """Make an int8 model of a float32 one, say how far the two agree, and write it if that is far enough.
+
+    Example: burstlens model quantise lite0 --output lite0-int8.onnx
+    """
+    result = quantised(_find(_settings(config, reference, manifest, None)), _pictures(photos), cpus)
+    agreement = result.agreement
+    _print(
+        [
+            ("same label", f"{agreement.top_1:.1%} of {agreement.views} views of {result.other_pictures} pictures"),
+            ("among the best five", f"{agreement.top_5:.1%}"),
+            ("probability", f"differs by {agreement.difference:.3f} on average"),
+            ("size", f"{len(result.content) / 1e6:.1f} MB instead of {result.source_bytes / 1e6:.1f} MB"),
+        ]
+    )
+    result.write(output, floor)
+    typer.echo(f"{output} and its manifest are written; its name for the settings is {output}")
+
+
+def _pictures(folder: Path | None) -> list[bytes]:
+    from burstlens.workload.bundled import bundled_photos
+    from burstlens.workload.images import read_folder
+
+    if folder is None:
+        return [photo.path.read_bytes() for photo in bundled_photos()]
+    return [image.data for image in read_folder(folder, _MOST_PHOTOS)]
 
 
 def _settings(config: Path | None, reference: str | None, manifest: str | None, provider: Provider | None) -> Settings:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from burstlens.recognition.classifier import Classifier
     from burstlens.recognition.decode import DecodeLimits
 
+FACES = "faces"
+"""As `ModelSettings.name`: recognise people, not things."""
+
 WORKER_COMMAND = (sys.executable, "-m", "burstlens", "worker")
 """How an instance on this machine starts its worker."""
 
@@ -51,12 +54,12 @@ def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
 
 
 def open_recognizer(settings: Settings) -> Recognizer:
-    """The recogniser that the settings name, ready to use. Blocks; no event loop may run in this thread.
+    """The model or the faces that the settings name, ready to use. Blocks.
 
     Raises:
-        Misconfigured: there is no such model or it is damaged.
+        Misconfigured: there is no such model, it is damaged, or nobody has indexed the gallery yet.
     """
-    return open_classifier(settings)
+    return _open_faces(settings) if settings.model.name == FACES else open_classifier(settings)
 
 
 def open_classifier(settings: Settings) -> "Classifier":
@@ -69,6 +72,14 @@ def open_classifier(settings: Settings) -> "Classifier":
 
     model = settings.model
     return load_classifier(model.name, model.manifest, model.cache, _decode_limits(settings), model.provider)
+
+
+def _open_faces(settings: Settings) -> Recognizer:
+    from burstlens.recognition.faces.recognizer import open_face_recognizer
+    from burstlens.recognition.faces.store import read_index
+
+    index = read_index(open_store(settings.resolved().buckets.fleet))
+    return open_face_recognizer(index, _decode_limits(settings))
 
 
 def _decode_limits(settings: Settings) -> "DecodeLimits":

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,8 @@ def test_the_manifest_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_uint8_input_takes_the_pixels_as_they_are(tmp_path: Path) -> None:
-    plain = {"mean": (0.0, 0.0, 0.0), "scale": (1.0, 1.0, 1.0), "dtype": "uint8"}
-    assert label(written(tmp_path, graph(dtype=2), **plain), tmp_path / "cache") == "blue"
+    file = written(tmp_path, graph(dtype=2), dtype="uint8", mean=(0, 0, 0), scale=(1, 1, 1))
+    assert label(file, tmp_path / "cache") == "blue"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_uint8_input_takes_the_pixels_as_they_are(tmp_path: Path) -> None:
         ({"known": {"picture": "none.png", "label": "red"}}, "there is no file .*none.png"),
     ],
 )
-def test_what_does_not_fit_on_disk_is_said(tmp_path: Path, changes: dict[str, object], wrong: str) -> None:
+def test_what_does_not_fit_on_disk_is_said(tmp_path: Path, changes: dict[str, Any], wrong: str) -> None:
     (tmp_path / "empty.txt").write_text("red\n\nblue\n")
     file = written(tmp_path, **changes)
     if changes.get("labels") == "colours.onnx":

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -56,9 +57,7 @@ def test_every_model_of_the_catalogue_knows_its_picture(cache: Path) -> None:
         ({"output": "logits"}, "no output 'logits'; it has: scores"),
     ],
 )
-def test_a_model_that_its_manifest_does_not_fit_is_refused(
-    tmp_path: Path, changes: dict[str, object], wrong: str
-) -> None:
+def test_a_model_that_its_manifest_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], wrong: str) -> None:
     file = written(tmp_path / "model", **changes)
     with pytest.raises(Misconfigured, match=wrong):
         load_classifier(str(file), cache=tmp_path / "cache")

@@ -1,0 +1,1 @@
+"""Who is in a picture, by the pictures of a gallery."""
