@@ -77,3 +77,16 @@ async def test_the_settings_name_the_model_of_every_command(home: Home) -> None:
 
     assert "green, 1.000" in verified.out
     assert json.loads(classified.out)["label"] == "blue"
+
+
+async def test_quantise_tells_the_agreement_before_it_writes(home: Home) -> None:
+    refused = await home.run("model", "quantise", "lite0", "--output", "int8.onnx", "--floor", 1, "--photos", "none")
+    assert (refused.code, refused.err) == (1, "burstlens: the image folder none does not exist\n")
+    done = await home.run("model", "quantise", "lite0", "--output", "int8.onnx")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split("  ")[0] for line in done.out.splitlines()[:2]] == ["same label", "among the best five"]
+    assert "int8.onnx and its manifest are written" in done.out
+    shown = await home.run("model", "verify", "int8.onnx")
+    assert (shown.code, shown.err) == (0, "")
+    assert "efficientnet-lite0-int8" in shown.out
+    assert "macaw" in shown.out
