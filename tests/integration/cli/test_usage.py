@@ -1,8 +1,10 @@
 """What every command owes its user: help with an example, and each foreseen error as one line."""
 
+import importlib
 import socket
 
 import pytest
+import typer
 
 from burstlens import __version__
 from burstlens.cli import COMMANDS
@@ -32,9 +34,19 @@ async def test_help_lists_every_command_and_so_does_no_argument_at_all(home: Hom
         assert f" {command} " in helped.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def single_commands() -> list[str]:
+    """Every command, with those of a group one by one."""
+    names: list[str] = []
+    for name in COMMANDS:
+        command = getattr(importlib.import_module(f"burstlens.cli.{name}"), name)
+        members = command.registered_commands if isinstance(command, typer.Typer) else []
+        names += [f"{name} {member.name or getattr(member.callback, "__name__", "")}" for member in members] or [name]
+    return names
+
+
+@pytest.mark.parametrize("command", single_commands())
 async def test_the_help_of_every_command_holds_an_example(home: Home, command: str) -> None:
-    done = await home.run(command, "--help")
+    done = await home.run(*command.split(), "--help")
 
     assert (done.code, done.err) == (0, "")
     assert f"Example: burstlens {command} " in done.out
