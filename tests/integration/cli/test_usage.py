@@ -40,7 +40,8 @@ def single_commands() -> list[str]:
     for name in COMMANDS:
         command = getattr(importlib.import_module(f"burstlens.cli.{name}"), name)
         members = command.registered_commands if isinstance(command, typer.Typer) else []
-        names += [f"{name} {member.name or getattr(member.callback, "__name__", "")}" for member in members] or [name]
+        own = [member.name or getattr(member.callback, "__name__", "") for member in members]
+        names += [f"{name} {member}" for member in own] or [name]
     return names
 
 
