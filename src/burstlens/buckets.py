@@ -75,14 +75,14 @@ class Bucket:
         Raises:
             NotFound: there is none.
         """
-        with _translated(key):
+        with translated(key):
             response = await self._store.get_async(key)
             return bytes(await response.bytes_async())
 
     async def exists(self, key: str) -> bool:
         """Whether there is such an object."""
         try:
-            with _translated(key):
+            with translated(key):
                 await self._store.head_async(key)
         except NotFound:
             return False
@@ -90,18 +90,18 @@ class Bucket:
 
     async def delete(self, key: str) -> None:
         """Delete the object; deleting what is not there is fine."""
-        with contextlib.suppress(NotFound), _translated(key):
+        with contextlib.suppress(NotFound), translated(key):
             await self._store.delete_async(key)
 
     async def list_keys(self, prefix: str = "") -> AsyncIterator[str]:
         """The keys below the folder `prefix`, in no order."""
-        with _translated(prefix):
+        with translated(prefix):
             async for batch in self._store.list(prefix=prefix or None):
                 for meta in batch:
                     yield meta["path"]
 
     async def _put(self, key: str, data: bytes, mode: Literal["create", "overwrite"]) -> None:
-        with _translated(key):
+        with translated(key):
             await self._store.put_async(key, data, mode=mode)
 
 
@@ -224,8 +224,14 @@ def _as_key(filename: str) -> str:
 
 
 @contextlib.contextmanager
-def _translated(key: str) -> Iterator[None]:
-    """Turn the store's errors into ours; `AlreadyExistsError` passes."""
+def translated(key: str) -> Iterator[None]:
+    """Turn the store's errors in this block into ours; `AlreadyExistsError` passes.
+
+    Raises:
+        NotFound: there is no such object.
+        NotAuthorized: the store refuses.
+        Unavailable: the store does not answer.
+    """
     try:
         yield
     except AlreadyExistsError:

@@ -31,6 +31,7 @@ RETIRE_SECONDS = 20.0
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Run one worker process until it is told to stop, or until it ends by itself."""
+    from burstlens.worker.memory import bound_memory
     from burstlens.worker.worker import Worker
 
     clock = SystemClock()
@@ -45,6 +46,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             settings.queue_options(),
             clock,
         )
+        bound_memory(settings.web.max_pixels)
         owner = _until_input_closes(stop) if SUPERVISED in os.environ else contextlib.nullcontext()
         async with owner, _when(stop, worker.drain):
             await worker.run()

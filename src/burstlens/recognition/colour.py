@@ -40,7 +40,7 @@ def _from_sixteen_bit_grey(image: Image.Image) -> Image.Image:
     samples: npt.NDArray[np.uint16] = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     (bits,) = tags.get(_BITS_PER_SAMPLE, (16,))
-    pixels = (samples >> 8).astype(np.uint8)
+    pixels = (samples >> (bits - 8)).astype(np.uint8)
     grey = Image.fromarray(255 - pixels if tags.get(_PHOTOMETRIC) == 0 else pixels)
     transparent = image.info.get("transparency")
     if transparent is None:

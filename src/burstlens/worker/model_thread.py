@@ -1,7 +1,6 @@
 """The one thread in which a worker process recognises, and the watch over it."""
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,8 +23,9 @@ Outcome = Recognition | ImageError | None
 class ModelThread:
     """Recognises images one after the other, in the order in which they come, and never for longer than allowed.
 
-    What an image may take is counted in CPU time, which neither a busy machine nor a stopped process uses up. A thread
-    cannot be stopped from outside: one that overruns stays busy, so its process must end (`stuck`).
+    What an image may take is counted in CPU time, which neither a busy machine nor a stopped process uses up, and of
+    the whole process: some decoders start threads. A thread cannot be stopped from outside: one that overruns stays
+    busy, so its process must end (`stuck`).
     """
 
     def __init__(self, recognizer: Recognizer, decode_seconds: float, clock: Clock) -> None:
@@ -35,8 +35,8 @@ class ModelThread:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: deque[asyncio.Future[Outcome]] = deque()
         self._draining = False
-        self._began: tuple[int, float] | None = None
-        """The clock of the thread's CPU time, and what it showed when the image now in work was begun."""
+        self._began: float | None = None
+        """CPU time that the process had taken when the image now in work was begun, in seconds."""
         self.stuck = False
 
     @property
@@ -82,8 +82,7 @@ class ModelThread:
     def _run(self, image: bytes, top_k: int) -> Outcome:
         if self._draining:
             return None
-        clock_id = time.pthread_getcpuclockid(threading.get_ident())
-        self._began = (clock_id, time.clock_gettime(clock_id))
+        self._began = time.process_time()
         try:
             return self._recognizer.recognise([image], top_k)[0]
         finally:
@@ -91,7 +90,7 @@ class ModelThread:
 
     def _overruns(self) -> bool:
         began = self._began
-        return began is not None and time.clock_gettime(began[0]) - began[1] > self._decode_seconds
+        return began is not None and time.process_time() - began > self._decode_seconds
 
 
 def _tell(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[Outcome], job: "Future[Outcome]") -> None:
