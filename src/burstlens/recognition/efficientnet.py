@@ -17,7 +17,7 @@ from burstlens.recognition.labels import CLASSES
 from burstlens.recognition.weights import Tensors
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto
 
 Floats = npt.NDArray[np.float32]
 
@@ -131,7 +131,7 @@ def convert(tensors: Tensors, architecture: Architecture, name: str) -> "ModelPr
     Raises:
         KeyError: `tensors` are not the weights of this architecture.
     """
-    graph = _Graph(tensors, architecture.size)
+    graph = _Graph(tensors, architecture.size, name)
     x = graph.normalised("pixels")
     x = graph.convolution(x, "_conv_stem", "_bn0", kernel=3, stride=2)
     x = graph.relu6(x)
@@ -139,18 +139,31 @@ def convert(tensors: Tensors, architecture: Architecture, name: str) -> "ModelPr
         x = graph.bottleneck(x, f"_blocks.{index}.", block)
     x = graph.relu6(graph.convolution(x, "_conv_head", "_bn1"))
     graph.classifier(x, "logits")
-    return graph.model(name)
+    return graph.model
 
 
 class _Graph:
-    """Collects nodes and constants; each method adds a layer after tensor `x` and returns the name of its output."""
+    """Builds the model; each method adds a layer after tensor `x` and returns the name of its output.
 
-    def __init__(self, tensors: Tensors, size: int) -> None:
+    It is built in place: whatever is put together from parts holds the weights twice, and a worker's first start must
+    not take more memory than all others.
+    """
+
+    def __init__(self, tensors: Tensors, size: int, name: str) -> None:
+        from onnx import ModelProto, TensorProto, helper
+
         self._tensors = tensors
-        self._input_size = size
         self._size = size
-        self._nodes: list[NodeProto] = []
-        self._constants: list[TensorProto] = []
+        self.model = ModelProto(
+            ir_version=IR_VERSION,
+            producer_name="burstlens",
+            producer_version=str(CONVERTER_VERSION),
+            opset_import=[helper.make_opsetid("", OPSET)],
+        )
+        self._graph = self.model.graph
+        self._graph.name = name
+        self._graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3]))
+        self._graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", CLASSES]))
 
     def normalised(self, pixels: str) -> str:
         """uint8 NHWC to normalised float NCHW."""
@@ -195,30 +208,16 @@ class _Graph:
         weight, bias = (self._constant(name, self._tensors[name]) for name in ("_fc.weight", "_fc.bias"))
         self._node("Gemm", [x, weight, bias], output=logits, transB=1)
 
-    def model(self, name: str) -> "ModelProto":
-        from onnx import TensorProto, helper
-
-        size = self._input_size
-        pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3])
-        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", CLASSES])
-        return helper.make_model(
-            helper.make_graph(self._nodes, name, [pixels], [logits], self._constants),
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="burstlens",
-            producer_version=str(CONVERTER_VERSION),
-        )
-
     def _constant(self, name: str, value: Floats | np.float32) -> str:
         from onnx import numpy_helper
 
-        if all(constant.name != name for constant in self._constants):
-            self._constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+        if all(constant.name != name for constant in self._graph.initializer):
+            self._graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
         return name
 
     def _node(self, kind: str, inputs: list[str], output: str = "", **attributes: Any) -> str:  # noqa: ANN401 - as onnx has it
         from onnx import helper
 
-        output = output or f"{len(self._nodes)}.{kind}"
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        output = output or f"{len(self._graph.node)}.{kind}"
+        self._graph.node.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
