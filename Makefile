@@ -26,6 +26,7 @@ lint: $(VENV)/.dev ## check style, types and the lock
 bench: $(VENV)/.dev ## measure, as ratios within one run
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/queue_rate.py
+	@$(BIN)/python bench/recognition.py
 
 lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (no index address in them)
 	@for extra in demo dev; do \
