@@ -79,13 +79,12 @@ def verify(
 
     Example: burstlens model verify lite0
     """
-    from burstlens.recognition.providers import open_session
+    from burstlens.recognition.loading import open_model
     from burstlens.recognition.verification import verify as check
 
     settings = _settings(config, reference, manifest, provider)
     found = _find(settings)
-    session = open_session(found.file, settings.model.provider, found.manifest.input, found.manifest.output)
-    _print(check(found, session).lines())
+    _print(check(found, open_model(found, settings.model.provider)).lines())
 
 
 @model.command()

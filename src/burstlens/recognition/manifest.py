@@ -3,7 +3,7 @@
 import tomllib
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from burstlens.errors import Misconfigured
 from burstlens.recognition.crop import Crop
@@ -33,7 +33,7 @@ class Manifest(BaseModel):
     title: str = Field(min_length=1, max_length=200)
     """Name of the model, as results carry it."""
     input: str = ""
-    """Name of the graph's input; empty: it has only one."""
+    """Name of the graph's only input; may be left empty."""
     output: str = ""
     """Name of the graph's output, ``[n, classes]`` in float32; empty: the first."""
     layout: Literal["nchw", "nhwc"] = "nchw"
@@ -57,6 +57,15 @@ class Manifest(BaseModel):
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     """Of the ``.onnx`` file; required of a model that comes over a network."""
     known: Known | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _named(cls, labels: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (labels,) if isinstance(labels, str) else labels
+        if not names or not all(name.strip() for name in names):
+            message = "no label may be empty"
+            raise ValueError(message)
+        return labels
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

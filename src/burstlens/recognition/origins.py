@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_COMPANION_BYTES = 10 * 2**20
 """Of a manifest, a list of labels or a known picture: far more than any of them needs."""
 
+MAX_MODEL_BYTES = 2 * 2**30
+"""Of a model that comes over a network: protobuf, hence an ``.onnx`` file that is whole in itself, ends there, too."""
+
 CHUNK_BYTES = 2**20
 """How much of a model is read at a time."""
 
@@ -94,7 +97,7 @@ class BucketFolder:
 
     def read(self, name: str) -> bytes:
         """See `Origin`."""
-        return b"".join(_bounded(self._chunks(name), self.where(name)))
+        return b"".join(_bounded(self._chunks(name), MAX_COMPANION_BYTES, self.where(name)))
 
     def model(self, name: str, manifest: Manifest, cache: Path | None) -> tuple[Path, str]:
         """See `Origin`."""
@@ -124,11 +127,15 @@ def fetched(
     """The file in the cache, fetched unless it is there; only what has the manifest's sha256 gets in.
 
     Raises:
-        Misconfigured: the manifest does not say the sha256, or another one.
+        Misconfigured: the manifest does not say the sha256, or another one, or the file is beyond `MAX_MODEL_BYTES`.
     """
+
+    def bounded() -> Iterator[bytes]:
+        return _bounded(fetch(), MAX_MODEL_BYTES, where)
+
     if not manifest.sha256:
         found = hashlib.sha256()
-        for chunk in fetch():
+        for chunk in bounded():
             found.update(chunk)
         message = (
             f"{where} came over a network and its manifest does not say its sha256; "
@@ -136,14 +143,14 @@ def fetched(
         )
         raise Misconfigured(message)
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", name.removesuffix(".onnx"))[-100:]
-    return kept(cache or default_cache(), stem, fetch, manifest.sha256)
+    return kept(cache or default_cache(), stem, bounded, manifest.sha256)
 
 
-def _bounded(chunks: Iterator[bytes], where: str) -> Iterator[bytes]:
+def _bounded(chunks: Iterator[bytes], limit: int, where: str) -> Iterator[bytes]:
     total = 0
     for chunk in chunks:
         total += len(chunk)
-        if total > MAX_COMPANION_BYTES:
-            message = f"{where} has more than {MAX_COMPANION_BYTES:,} bytes"
+        if total > limit:
+            message = f"{where} has more than {limit:,} bytes"
             raise Misconfigured(message)
         yield chunk

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from burstlens.recognition.base import ImageError
 from burstlens.recognition.cache import default_cache
 from burstlens.recognition.classifier import Classifier
 from burstlens.recognition.model import KnownPicture, Model
+from burstlens.recognition.onnx_file import newest_opset, read_onnx
 from burstlens.recognition.session import Session
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever a check is added: every model is then verified again."""
 
 _SUM_TOLERANCE = 0.02
@@ -31,18 +33,22 @@ class Verification:
     sha256: str
     opset: int
     """Of the default domain: the version of ONNX's operators that the file needs."""
+    foreign: tuple[str, ...]
+    """Operators that are not ONNX's own, as ``DOMAIN:OPERATOR``: not every runtime knows them."""
     input_shape: tuple[int | None, ...]
     input_dtype: str
     classes: int
     provider: str
     known: str
     """The known picture's label and its score; empty: the manifest names no such picture."""
+    seconds: float
+    """How long the checks took."""
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Each finding as its name and its value."""
         yield "model", self.title
         yield "sha256", self.sha256
-        yield "opset", str(self.opset)
+        yield "opset", f"{self.opset}{', and ' if self.foreign else ''}{', '.join(self.foreign)}"
         yield (
             "input",
             f"{self.input_dtype} [{', '.join('n' if size is None else str(size) for size in self.input_shape)}]",
@@ -58,19 +64,25 @@ def verify(model: Model, session: Session) -> Verification:
     Raises:
         Misconfigured: the model does not do what its manifest says; the text is the first difference.
     """
-    opset = _opset(model.file)
+    started = time.perf_counter()
+    file = read_onnx(model.file)
+    if len(file.inputs) != 1:
+        message = f"{model.reference}: it has the inputs {', '.join(file.inputs) or 'none'}; one picture is all it gets"
+        raise Misconfigured(message)
     _check_input(model, session)
     classes = _check_output(model, session)
-    classifier = Classifier(model, session)
+    known = _check_known(model, Classifier(model, session), model.known) if model.known else ""
     return Verification(
         title=model.manifest.title,
         sha256=model.sha256,
-        opset=opset,
+        opset=file.opset,
+        foreign=file.foreign,
         input_shape=tuple(session.input_shape),
         input_dtype=session.input_dtype,
         classes=classes,
         provider=str(session.provider),
-        known=_check_known(model, classifier, model.known) if model.known else "",
+        known=known,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -99,19 +111,19 @@ def _fingerprint(model: Model, session: Session) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _opset(file: Path) -> int:
-    import onnx
+def why_unloadable(model: Model) -> str:
+    """What of the file itself keeps a runtime from loading it; empty: nothing that can be seen.
 
+    Runtimes tell it, too, but at length and in the terms of their own source.
+    """
     try:
-        graph = onnx.load(file, load_external_data=False)
-    except Exception as error:  # protobuf's errors have no base that onnx makes public
-        message = f"{file} is no ONNX file: {error}"
-        raise Misconfigured(message) from error
-    for opset in graph.opset_import:
-        if opset.domain in {"", "ai.onnx"}:
-            return int(opset.version)
-    message = f"{file} does not say which version of ONNX's operators it needs"
-    raise Misconfigured(message)
+        opset = read_onnx(model.file).opset
+    except Misconfigured as error:
+        return str(error)
+    newest = newest_opset()
+    if opset <= newest:
+        return ""
+    return f"{model.reference}: it needs version {opset} of ONNX's operators; {newest} is the newest known here"
 
 
 def _check_input(model: Model, session: Session) -> None:
@@ -138,8 +150,17 @@ def _check_output(model: Model, session: Session) -> int:
     """That one picture gives one finite number for each label; return how many."""
     own = model.manifest
     grey = np.full((own.size, own.size, 3), 128, np.uint8)
-    output = session.run(Classifier(model, session).prepare(grey))
-    if output.ndim != 2 or output.shape != (1, len(model.labels)):
+    try:
+        output = session.run(Classifier(model, session).prepare(grey))
+    except Exception as error:  # the runtimes' errors have no base of their own
+        message = f"{model.reference}: it cannot be run on a grey picture: {' '.join(str(error).split())}"
+        raise Misconfigured(message) from error
+    # What is no tensor has no type of elements.
+    dtype = getattr(output, "dtype", type(output).__name__)
+    if dtype != np.float32:
+        message = f"{model.reference}: its output is {dtype}, and not float32"
+        raise Misconfigured(message)
+    if output.shape != (1, len(model.labels)):
         message = f"{model.reference}: its output is {list(output.shape)}, but there are {len(model.labels)} labels"
         raise Misconfigured(message)
     if not np.isfinite(output).all():

@@ -1,7 +1,9 @@
 """One converted model for all tests of this folder, and the ImageNet photos that the package foolbox carries."""
 
 import importlib.metadata
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,6 +19,21 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def recognizer(cache: Path) -> Classifier:
     return load_classifier("lite0", cache=cache)
+
+
+@pytest.fixture
+def models_cut_short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Servers of `support.file_server` break the connection in the middle of every model, until it is undone."""
+
+    def half(self: SimpleHTTPRequestHandler, source: IO[bytes], outputfile: IO[bytes]) -> None:
+        content = source.read()
+        if self.path.endswith(".onnx"):
+            content = content[: len(content) // 2]
+            self.close_connection = True
+        outputfile.write(content)
+
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "copyfile", half)
+    return monkeypatch
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,24 @@ def test_another_content_than_the_manifest_promises(hub: Served, tmp_path: Path)
     assert not list((tmp_path / "cache").glob("*.onnx"))
 
 
+@pytest.mark.usefixtures("models_cut_short")
+def test_a_connection_that_breaks_is_unavailable(hub: Served, tmp_path: Path) -> None:
+    written(hub.folder, sha256=SHA256)
+    answer = classified(hub, tmp_path / "cache")
+    assert answer.startswith("Unavailable: hf://maker/colours@main/colours.onnx cannot be fetched")
+    assert "\n" not in answer
+    assert not list((tmp_path / "cache").glob("*.onnx"))
+    assert not list((tmp_path / "cache").glob(".hub-*"))
+
+
+def test_a_file_beyond_all_measure_is_not_even_fetched(hub: Served, tmp_path: Path) -> None:
+    written(hub.folder, sha256=SHA256)
+    (hub.folder / "colours.toml").write_bytes(b"#" * (11 * 2**20))
+    answer = classified(hub, tmp_path / "cache")
+    assert answer == "Misconfigured: hf://maker/colours@main/colours.toml has more than 10,485,760 bytes"
+    assert not [request for request in hub.requests if "GET" in request]
+
+
 @pytest.mark.parametrize("url", ["hf://maker", "hf://maker/colours", "hf:///colours/x.onnx", "hf://maker/@v1/x.onnx"])
 def test_a_url_of_another_form_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="write hf://OWNER/REPO/FILE"):

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from burstlens.errors import BurstlensError, Misconfigured
+from burstlens.errors import BurstlensError, Misconfigured, Unavailable
+from burstlens.recognition import origins
 from burstlens.recognition.base import Recognition
 from burstlens.recognition.loading import load_classifier
 from burstlens.recognition.sources import find_model
@@ -54,6 +55,14 @@ def test_labels_may_come_from_a_file_beside_the_manifest(tmp_path: Path) -> None
     assert label(file, tmp_path / "cache") == "bleu foncé"
 
 
+def test_a_byte_order_mark_is_no_part_of_manifest_or_labels(tmp_path: Path) -> None:
+    file = written(tmp_path, labels="names.txt", known=None)
+    (tmp_path / "names.txt").write_text("rot\r\ngrün\r\nblau\r\n", encoding="utf-8-sig")
+    manifest = file.with_suffix(".toml")
+    manifest.write_text(manifest.read_text(), encoding="utf-8-sig")
+    assert find_model(str(file)).labels == ("rot", "grün", "blau")
+
+
 def test_the_manifest_may_lie_elsewhere(tmp_path: Path) -> None:
     file = written(tmp_path / "one")
     other = written(tmp_path / "two", labels=("rot", "grün", "blau"), known=None).with_suffix(".toml")
@@ -70,6 +79,9 @@ def test_a_uint8_input_takes_the_pixels_as_they_are(tmp_path: Path) -> None:
     [
         ({"sha256": "0" * 64}, f"has the sha256 {SHA256}; its manifest says 000"),
         ({"labels": "../names.txt"}, "only files beside it"),
+        ({"labels": ".."}, "only files beside it"),
+        ({"known": {"picture": "/green.png", "label": "green"}}, "only files beside it"),
+        ({"known": {"picture": "green.png", "label": "violet"}}, "'violet', which is none of the model's labels"),
         ({"labels": "missing.txt"}, "there is no file .*missing.txt"),
         ({"labels": "colours.onnx"}, "is not UTF-8"),
         ({"labels": "empty.txt"}, "one label on each line"),
@@ -131,7 +143,7 @@ def test_another_content_than_promised_is_not_kept(served: Served, tmp_path: Pat
     with pytest.raises(Misconfigured, match=f"has the sha256 {SHA256}; its manifest says 0000"):
         find_model(f"{served.url}/colours.onnx", cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.onnx"))
-    assert not list((tmp_path / "cache").glob("*.tmp"))
+    assert not list((tmp_path / "cache").glob(".*.tmp"))
 
 
 def test_a_bucket_without_the_file_or_without_a_server_says_so(served: Served, tmp_path: Path) -> None:
@@ -149,3 +161,27 @@ def test_a_companion_beyond_all_measure_is_refused(served: Served, tmp_path: Pat
     (served.folder / "colours.toml").write_bytes(b"#" * (11 * 2**20))
     with pytest.raises(Misconfigured, match=r"colours.toml has more than 10,485,760 bytes"):
         find_model(f"{served.url}/colours.onnx", cache=tmp_path)
+
+
+@pytest.mark.parametrize("sha256", [SHA256, ""])
+def test_a_model_beyond_all_measure_is_not_kept(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sha256: str
+) -> None:
+    written(served.folder, sha256=sha256)
+    monkeypatch.setattr(origins, "MAX_MODEL_BYTES", 100)
+    with pytest.raises(Misconfigured, match=r"colours.onnx has more than 100 bytes"):
+        find_model(f"{served.url}/colours.onnx", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.onnx"))
+    assert not list((tmp_path / "cache").glob(".*.tmp"))
+
+
+def test_a_model_that_ends_too_early_is_not_kept(
+    served: Served, tmp_path: Path, models_cut_short: pytest.MonkeyPatch
+) -> None:
+    written(served.folder, sha256=SHA256)
+    with pytest.raises(Unavailable, match=r"colours.onnx cannot be fetched"):
+        find_model(f"{served.url}/colours.onnx", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.onnx"))
+    assert not list((tmp_path / "cache").glob(".*.tmp"))
+    models_cut_short.undo()
+    assert label(f"{served.url}/colours.onnx", tmp_path / "cache") == "blue"

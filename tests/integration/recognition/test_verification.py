@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from burstlens.errors import Misconfigured
 from burstlens.recognition.loading import load_classifier
@@ -50,7 +53,7 @@ def test_every_model_of_the_catalogue_knows_its_picture(cache: Path) -> None:
         ({"size": 16}, r"its input is \[n, 3, 8, 8\]; .* size 16 mean \[n, 3, 16, 16\]"),
         ({"layout": "nhwc"}, r"layout nhwc and size 8 mean \[n, 8, 8, 3\]"),
         ({"dtype": "uint8", "mean": (0, 0, 0), "scale": (1, 1, 1)}, "its input is float32, and not uint8"),
-        ({"labels": ("one", "two")}, r"its output is \[1, 3\], but there are 2 labels"),
+        ({"labels": ("one", "two"), "known": None}, r"its output is \[1, 3\], but there are 2 labels"),
         ({"softmax": False}, "no probabilities; if they are logits, the manifest must say softmax = true"),
         ({"labels": ("blue", "red", "green")}, "takes the known picture, green, for 'red'; do layout"),
         ({"input": "picture"}, "no input 'picture'; it has: pixels"),
@@ -69,13 +72,87 @@ def test_a_model_that_its_manifest_does_not_fit_is_refused(tmp_path: Path, chang
     [
         (graph("Log"), "not finite for a grey picture"),
         (graph(dtype=TensorProto.FLOAT16), "its input is float16, and not float32"),
-        (b"no model", "is no model that onnxruntime"),
+        (b"no model", "colours.onnx is no ONNX file"),
     ],
 )
 def test_a_model_that_cannot_serve_is_refused(tmp_path: Path, model: bytes, wrong: str) -> None:
     file = written(tmp_path / "model", model, mean=(128, 128, 128))
     with pytest.raises(Misconfigured, match=wrong):
         load_classifier(str(file), cache=tmp_path / "cache")
+
+
+def changed(change: Callable[[onnx.ModelProto], object]) -> bytes:
+    model = onnx.load_from_string(graph())
+    change(model)
+    return bytes(model.SerializeToString())
+
+
+def another_input(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", 3]))
+
+
+def weights_elsewhere(model: onnx.ModelProto) -> None:
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="weights.bin")
+
+
+def newer_operators(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 999
+
+
+def foreign_operator(model: onnx.ModelProto, domain: str, operator: str) -> None:
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    model.graph.node[-1].domain, model.graph.node[-1].op_type = domain, operator
+
+
+def half_precision_output(model: onnx.ModelProto) -> None:
+    last = model.graph.node[-1]
+    last.op_type = "Cast"
+    last.attribute.append(helper.make_attribute("to", TensorProto.FLOAT16))
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+
+
+def list_output(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].op_type = "SequenceConstruct"
+    model.graph.output[0].CopyFrom(helper.make_tensor_sequence_value_info("scores", TensorProto.FLOAT, None))
+
+
+def failing_node(model: onnx.ModelProto) -> None:
+    shape = numpy_helper.from_array(np.array([-1, 7], np.int64), "shape")
+    model.graph.initializer[0].CopyFrom(shape)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (another_input, "it has the inputs pixels, mask; one picture"),
+        (weights_elsewhere, "keeps weights in other files"),
+        (newer_operators, r"it needs version 999 of ONNX's operators; \d+ is the newest known here"),
+        (partial(foreign_operator, domain="my.ops", operator="Magic"), "my.ops:Magic"),
+        (half_precision_output, "its output is float16, and not float32"),
+        (list_output, "its output is list, and not float32"),
+        (failing_node, "it cannot be run on a grey picture: .* Reshape"),
+        (lambda model: model.ClearField("opset_import"), "colours.onnx"),
+    ],
+)
+def test_a_graph_that_cannot_serve_is_one_line(
+    tmp_path: Path, change: Callable[[onnx.ModelProto], object], wrong: str
+) -> None:
+    file = written(tmp_path / "model", changed(change), known=None)
+    with pytest.raises(Misconfigured, match=wrong) as caught:
+        load_classifier(str(file), cache=tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+    assert stamps(tmp_path / "cache") == []
+
+
+def test_operators_of_others_are_named(tmp_path: Path) -> None:
+    gelu = partial(foreign_operator, domain="com.microsoft", operator="Gelu")
+    found = verified(written(tmp_path, changed(gelu)))
+    assert found.foreign == ("com.microsoft:Gelu",)
+    assert dict(found.lines())["opset"] == "17, and com.microsoft:Gelu"
 
 
 def test_an_undecodable_known_picture_is_said(tmp_path: Path) -> None:

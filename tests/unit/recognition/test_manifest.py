@@ -40,6 +40,9 @@ def test_squash_takes_the_whole_picture() -> None:
         (RESNET + 'dtype = "uint8"', "m.toml: mean and scale have no meaning with dtype uint8"),
         (RESNET.replace("57.12", "0"), r"m.toml: scale.1: Input should be greater than 0"),
         (RESNET + 'sha256 = "1234"', "m.toml: sha256: String should match"),
+        (RESNET + "labels = []", "m.toml: labels: no label may be empty"),
+        (RESNET + 'labels = ["robin", " "]', "m.toml: labels: no label may be empty"),
+        (RESNET + 'labels = ""', "m.toml: labels: no label may be empty"),
         (RESNET + "[known]\npicture = 'a.jpg'", "m.toml: known.label: Field required"),
     ],
 )
