@@ -13,7 +13,7 @@ from burstlens.cli.common import Config
 from burstlens.errors import Misconfigured
 from burstlens.recognition.model import Model
 from burstlens.recognition.provider import Provider
-from burstlens.recognition.quantisation import FLOOR, Cpus
+from burstlens.recognition.quantisation import CEILING, FLOOR, Cpus
 from burstlens.recognition.quantisation import quantise as quantised
 from burstlens.settings import Settings, load_settings
 
@@ -79,12 +79,10 @@ def verify(
 
     Example: burstlens model verify lite0
     """
-    from burstlens.recognition.loading import open_model
     from burstlens.recognition.verification import verify as check
 
     settings = _settings(config, reference, manifest, provider)
-    found = _find(settings)
-    _print(check(found, open_model(found, settings.model.provider)).lines())
+    _print(check(_find(settings), settings.model.provider).lines())
 
 
 @model.command()
@@ -135,6 +133,9 @@ def quantise(
     floor: Annotated[
         float, typer.Option(min=0, max=1, help="The least agreement with float32 that is written.")
     ] = FLOOR,
+    ceiling: Annotated[
+        float, typer.Option(min=0, max=1, help="The largest mean difference of probabilities that is written.")
+    ] = CEILING,
 ) -> None:
     """Make an int8 model of a float32 one, say how far the two agree, and write it if that is far enough.
 
@@ -150,7 +151,7 @@ def quantise(
             ("size", f"{len(result.content) / 1e6:.1f} MB instead of {result.source_bytes / 1e6:.1f} MB"),
         ]
     )
-    result.write(output, floor)
+    result.write(output, floor, ceiling)
     typer.echo(f"{output} and its manifest are written; its name for the settings is {output}")
 
 

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from burstlens.errors import Misconfigured
 from burstlens.recognition.classifier import DEFAULT_LIMITS, Classifier
 from burstlens.recognition.decode import DecodeLimits
-from burstlens.recognition.model import Model
 from burstlens.recognition.provider import Provider
-from burstlens.recognition.providers import open_session
-from burstlens.recognition.session import Session
 from burstlens.recognition.sources import find_model
-from burstlens.recognition.verification import verify_once, why_unloadable
+from burstlens.recognition.verification import verified_session
 
 
 def load_classifier(
@@ -28,21 +24,4 @@ def load_classifier(
         UntrustedWeights: what is installed or fetched is not what was reviewed.
     """
     model = find_model(reference, manifest, cache)
-    session = open_model(model, provider)
-    verify_once(model, session, cache)
-    return Classifier(model, session, limits)
-
-
-def open_model(model: Model, provider: Provider = Provider.AUTO) -> Session:
-    """The model on the provider, not yet verified.
-
-    Raises:
-        Misconfigured: it cannot be loaded, lacks the input or output of its manifest, or the provider that was asked
-            for is not to be had.
-    """
-    try:
-        return open_session(model.file, provider, model.manifest.input, model.manifest.output)
-    except Misconfigured as error:
-        if why := why_unloadable(model):
-            raise Misconfigured(why) from error
-        raise
+    return Classifier(model, verified_session(model, provider, cache), limits)

@@ -15,7 +15,9 @@ from burstlens.recognition.base import ImageError
 from burstlens.recognition.cache import default_cache
 from burstlens.recognition.classifier import Classifier
 from burstlens.recognition.model import KnownPicture, Model
-from burstlens.recognition.onnx_file import newest_opset, read_onnx
+from burstlens.recognition.onnx_file import OnnxFile, newest_opset, read_onnx
+from burstlens.recognition.provider import Provider
+from burstlens.recognition.providers import open_session
 from burstlens.recognition.session import Session
 
 VERSION = 2
@@ -58,21 +60,54 @@ class Verification:
         yield "known picture", self.known or "none: the manifest names none, so only shapes and ranges were checked"
 
 
-def verify(model: Model, session: Session) -> Verification:
+def verify(model: Model, provider: Provider) -> Verification:
     """Check everything that can be checked without a data set.
 
     Raises:
-        Misconfigured: the model does not do what its manifest says; the text is the first difference.
+        Misconfigured: the model cannot be loaded, does not do what its manifest says, or the provider that was asked
+            for is not to be had; the text is the first of these.
     """
+    return _verified(model, provider)[0]
+
+
+def verified_session(model: Model, provider: Provider, cache: Path | None) -> Session:
+    """The model, loaded: verified unless it was on this runtime before, which a small file in `cache` tells.
+
+    Raises:
+        Misconfigured: as `verify`.
+    """
+    folder, name = cache or default_cache(), f"verified-{_fingerprint(model)}"
+    if any(folder.glob(f"{name}-*.json")):
+        session = _opened(model, provider)
+        if (folder / f"{name}-{session.runtime}.json").exists():
+            return session
+    found, session = _verified(model, provider)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}-{session.runtime}.json").write_text(json.dumps(asdict(found), ensure_ascii=False))
+    except OSError:
+        # A cache that is baked into a machine image may be read-only: then it is verified at each start.
+        return session
+    return session
+
+
+def _fingerprint(model: Model) -> str:
+    """Of all that a verification depends on, but the runtime."""
+    known = hashlib.sha256(model.known.image).hexdigest() if model.known else ""
+    parts = [VERSION, model.sha256, model.manifest.model_dump_json(), model.labels, known]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _verified(model: Model, provider: Provider) -> tuple[Verification, Session]:
     started = time.perf_counter()
+    # Read, and gone, before the runtime takes its share: at once they would take 30 MB more.
     file = read_onnx(model.file)
-    if len(file.inputs) != 1:
-        message = f"{model.reference}: it has the inputs {', '.join(file.inputs) or 'none'}; one picture is all it gets"
-        raise Misconfigured(message)
+    _check_file(model, file)
+    session = _opened(model, provider)
     _check_input(model, session)
     classes = _check_output(model, session)
     known = _check_known(model, Classifier(model, session), model.known) if model.known else ""
-    return Verification(
+    found = Verification(
         title=model.manifest.title,
         sha256=model.sha256,
         opset=file.opset,
@@ -84,46 +119,23 @@ def verify(model: Model, session: Session) -> Verification:
         known=known,
         seconds=time.perf_counter() - started,
     )
+    return found, session
 
 
-def verify_once(model: Model, session: Session, cache: Path | None) -> None:
-    """Verify unless this very model was found right on this runtime before, which a small file in `cache` tells.
-
-    Raises:
-        Misconfigured: the model does not do what its manifest says.
-    """
-    stamp = (cache or default_cache()) / f"verified-{_fingerprint(model, session)}.json"
-    if stamp.exists():
-        return
-    found = verify(model, session)
-    try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(json.dumps(asdict(found), ensure_ascii=False))
-    except OSError:
-        # A cache that is baked into a machine image may be read-only: then it is verified at each start.
-        return
+def _opened(model: Model, provider: Provider) -> Session:
+    return open_session(model.file, provider, model.manifest.input, model.manifest.output)
 
 
-def _fingerprint(model: Model, session: Session) -> str:
-    """Of all that a verification depends on."""
-    known = hashlib.sha256(model.known.image).hexdigest() if model.known else ""
-    parts = [VERSION, model.sha256, model.manifest.model_dump_json(), model.labels, known, session.runtime]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def why_unloadable(model: Model) -> str:
-    """What of the file itself keeps a runtime from loading it; empty: nothing that can be seen.
-
-    Runtimes tell it, too, but at length and in the terms of their own source.
-    """
-    try:
-        opset = read_onnx(model.file).opset
-    except Misconfigured as error:
-        return str(error)
+def _check_file(model: Model, file: OnnxFile) -> None:
+    if len(file.inputs) != 1:
+        message = f"{model.reference}: it has the inputs {', '.join(file.inputs) or 'none'}; one picture is all it gets"
+        raise Misconfigured(message)
     newest = newest_opset()
-    if opset <= newest:
-        return ""
-    return f"{model.reference}: it needs version {opset} of ONNX's operators; {newest} is the newest known here"
+    if file.opset > newest:
+        message = (
+            f"{model.reference}: it needs version {file.opset} of ONNX's operators; {newest} is the newest known here"
+        )
+        raise Misconfigured(message)
 
 
 def _check_input(model: Model, session: Session) -> None:

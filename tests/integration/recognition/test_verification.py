@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from burstlens.errors import Misconfigured
 from burstlens.recognition.loading import load_classifier
-from burstlens.recognition.providers import open_session
+from burstlens.recognition.provider import Provider
 from burstlens.recognition.sources import find_model
 from burstlens.recognition.verification import Verification, verify
 from support.colours import colour, graph, written
@@ -23,7 +23,7 @@ from support.commands import Home
 
 def verified(file: Path) -> Verification:
     model = find_model(str(file))
-    return verify(model, open_session(model.file))
+    return verify(model, Provider.AUTO)
 
 
 def stamps(cache: Path) -> list[Path]:
@@ -44,7 +44,7 @@ def test_a_good_model_is_described(tmp_path: Path) -> None:
 def test_every_model_of_the_catalogue_knows_its_picture(cache: Path) -> None:
     for name in ("lite0", "lite1", "lite2"):
         model = find_model(name, cache=cache)
-        assert verify(model, open_session(model.file)).known.startswith("macaw, 0.")
+        assert verify(model, Provider.AUTO).known.startswith("macaw, 0.")
 
 
 @pytest.mark.parametrize(
