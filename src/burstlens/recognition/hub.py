@@ -1,7 +1,10 @@
 """Models from the Hugging Face hub, through its own client (the extra `hub`)."""
 
+import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +15,9 @@ from burstlens.errors import Misconfigured, NotFound, Unavailable
 from burstlens.recognition.cache import default_cache
 from burstlens.recognition.manifest import Manifest
 from burstlens.recognition.origins import CHUNK_BYTES, MAX_COMPANION_BYTES, MAX_MODEL_BYTES, fetched
+
+_ABANDONED_SECONDS = 24 * 3600.0
+"""No download of at most `MAX_MODEL_BYTES` takes that long."""
 
 _SCHEME = "hf://"
 
@@ -56,6 +62,10 @@ class Hub:
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         self._cache.mkdir(parents=True, exist_ok=True)
+        for leftover in self._cache.glob(".hub-*"):  # of a process that was killed while it fetched
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
         with (
             tempfile.TemporaryDirectory(prefix=".hub-", dir=self._cache) as folder,
             self._download(name, MAX_MODEL_BYTES, local_dir=Path(folder)).open("rb") as file,

@@ -11,8 +11,8 @@ from burstlens.recognition.crop import Crop
 IMAGENET = "imagenet-1k"
 """As `Manifest.labels`: the names that come with burstlens, for a model of ImageNet's 1,000 classes."""
 
-_Channels = tuple[float, float, float]
-_Divisor = Annotated[float, Field(gt=0)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Known(BaseModel):
@@ -47,7 +47,7 @@ class Manifest(BaseModel):
     fit: Literal["crop", "squash"] = "crop"
     """`squash` scales the whole picture to the square instead, whatever its shape."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    mean: _Channels = (0.0, 0.0, 0.0)
+    mean: tuple[_Number, _Number, _Number] = (0.0, 0.0, 0.0)
     """Of red, green and blue in 0…255: what is taken from every pixel before it is divided by `scale`."""
     scale: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     labels: str | tuple[str, ...] = IMAGENET
@@ -57,6 +57,14 @@ class Manifest(BaseModel):
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     """Of the ``.onnx`` file; required of a model that comes over a network."""
     known: Known | None = None
+
+    @field_validator("title")
+    @classmethod
+    def _printable(cls, title: str) -> str:
+        if not title.isprintable():
+            message = "it holds a character that cannot be printed"
+            raise ValueError(message)
+        return title
 
     @field_validator("labels")
     @classmethod
@@ -91,7 +99,7 @@ def read_manifest(text: str, where: str) -> Manifest:
     """
     try:
         return Manifest.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"{where} is no TOML: {error}"
         raise Misconfigured(message) from error
     except ValidationError as error:

@@ -1,9 +1,14 @@
 """What an ``.onnx`` file says of itself, before anything runs it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from burstlens.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, TensorProto
 
 _OWN_DOMAINS = ("", "ai.onnx")
 """The two names of ONNX's own operators (``ONNX_DOMAIN`` and ``AI_ONNX_DOMAIN`` in onnx/defs/schema.h)."""
@@ -40,13 +45,23 @@ def read_onnx(file: Path) -> OnnxFile:
     if not versions:
         message = f"{file} does not say which version of ONNX's operators it needs"
         raise Misconfigured(message)
-    if any(uses_external_data(weight) for weight in model.graph.initializer):
+    if any(map(uses_external_data, _tensors(model.graph))):
         message = f"{file} keeps weights in other files; save it with all of them inside (docs/models.md)"
         raise Misconfigured(message)
     weights = {weight.name for weight in model.graph.initializer}
     foreign = {f"{node.domain}:{node.op_type}" for node in model.graph.node if node.domain not in _OWN_DOMAINS}
     inputs = tuple(value.name for value in model.graph.input if value.name not in weights)
     return OnnxFile(versions[0], inputs, tuple(sorted(foreign)))
+
+
+def _tensors(graph: "GraphProto") -> "Iterator[TensorProto]":
+    """All that a graph and the graphs inside it hold: weights, constants, branches."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _tensors(inner)
 
 
 def newest_opset() -> int:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import onnxruntime  # type: ignore[import-untyped]  # the package ships no types
 
 from burstlens.errors import Misconfigured
+from burstlens.recognition.cpu import has_vnni
 from burstlens.recognition.provider import Provider
 from burstlens.recognition.session import Tensor
 
@@ -44,7 +45,10 @@ class OnnxSession:
             message = "model.provider: this onnxruntime has no cuda; install onnxruntime-gpu in its place, or use cpu"
             raise Misconfigured(message)
         try:
-            session = onnxruntime.InferenceSession(model, _options(), providers=[_NAMES[provider]])
+            if provider is Provider.CUDA:
+                onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip puts them, too
+            # Its own fall-back would change to the CPU, at the start or in the middle, and only print that.
+            session = onnxruntime.InferenceSession(model, _options(), providers=[_NAMES[provider]], enable_fallback=0)
         except Exception as error:  # onnxruntime's errors have no base of their own
             message = f"{model} is no model that onnxruntime {onnxruntime.__version__} can load: {_one_line(error)}"
             raise Misconfigured(message) from error
@@ -61,8 +65,8 @@ class OnnxSession:
 
     @property
     def runtime(self) -> str:
-        """Provider, library and version."""
-        return f"{self._provider}-onnxruntime-{onnxruntime.__version__}"
+        """Provider, library and version; and VNNI, without which int8 may saturate."""
+        return f"{self._provider}-onnxruntime-{onnxruntime.__version__}{'-vnni' if has_vnni() else ''}"
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from burstlens.errors import Misconfigured
+from burstlens.recognition.cpu import has_vnni
 from burstlens.recognition.provider import Provider
 from burstlens.recognition.session import Tensor
 
@@ -79,7 +80,7 @@ class OpenVinoSession:
     @property
     def runtime(self) -> str:
         """Provider, library and version."""
-        return f"{self.provider}-{self._version}"
+        return f"{self.provider}-{self._version}{'-vnni' if has_vnni() else ''}"
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:

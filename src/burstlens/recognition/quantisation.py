@@ -6,6 +6,7 @@ are in docs/decisions/0008-one-core.md.
 """
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from pathlib import Path
 from burstlens.errors import Misconfigured
 from burstlens.recognition.agreement import Agreement, agreement, views
 from burstlens.recognition.classifier import Classifier
+from burstlens.recognition.cpu import has_vnni
 from burstlens.recognition.manifest import IMAGENET, Manifest, write_manifest
 from burstlens.recognition.model import Model
 from burstlens.recognition.provider import Provider
 from burstlens.recognition.providers import open_session
 from burstlens.recognition.session import Tensor
+from burstlens.recognition.verification import verify
 
 FLOOR = 0.95
 """The least top-1 agreement that is written without being told so."""
@@ -57,8 +60,8 @@ class Quantisation:
     manifest: Manifest
     known_picture: bytes
     """Content of the file that the manifest names as its known picture; empty: it names none."""
-    source_bytes: int
-    """Size of the float32 model's file."""
+    source: Path
+    """The float32 model's file."""
     calibration_pictures: int
     other_pictures: int
     """What the agreement was measured on."""
@@ -71,9 +74,7 @@ class Quantisation:
             Misconfigured: the two models agree on less than `floor` of the views, or differ by more than `ceiling`, or
                 `file` cannot be written.
         """
-        if file.suffix != ".onnx":
-            message = f"{file} must end in .onnx"
-            raise Misconfigured(message)
+        check_target(file, self.source)
         found = self.agreement
         # What is no number is within no limit.
         if not (found.top_1 >= floor and found.difference <= ceiling):
@@ -82,15 +83,37 @@ class Quantisation:
                 f"{floor:.1%}), and their probabilities differ by {found.difference:.3f} (at most {ceiling:g})"
             )
             raise Misconfigured(message)
+        manifest = self.manifest
         try:
-            if self.manifest.known is not None:
-                _replace(file.with_name(self.manifest.known.picture), self.known_picture)
+            if manifest.known is not None:
+                # Never by the name that the manifest has for it: that is somebody else's word for a file of ours.
+                picture = file.with_name(f"{file.stem}-known")
+                _replace(picture, self.known_picture)
+                known = manifest.known.model_copy(update={"picture": picture.name})
+                manifest = manifest.model_copy(update={"known": known})
             _replace(file, self.content)
             # Last, as it holds the model's sha256: an older manifest refuses the new model until then.
-            _replace(file.with_suffix(".toml"), write_manifest(self.manifest).encode())
+            _replace(file.with_suffix(".toml"), write_manifest(manifest).encode())
         except OSError as error:
             message = f"{file} cannot be written: {error.strerror or error}"
             raise Misconfigured(message) from error
+
+
+def check_target(file: Path, source: Path) -> None:
+    """Whether a model that is made of `source` can go to `file`: cheaper to know before it is made.
+
+    Raises:
+        Misconfigured: it cannot.
+    """
+    if file.suffix != ".onnx":
+        message = f"{file} must end in .onnx"
+        raise Misconfigured(message)
+    if not os.access(file.parent, os.W_OK):
+        message = f"{file} cannot be written: its folder is missing or not yours to write"
+        raise Misconfigured(message)
+    if file.resolve() == source.resolve():
+        message = f"{file} is the float32 model itself; choose another name for the int8 model"
+        raise Misconfigured(message)
 
 
 def quantise(model: Model, pictures: Sequence[bytes], cpus: Cpus = Cpus.ANY) -> Quantisation:
@@ -99,7 +122,8 @@ def quantise(model: Model, pictures: Sequence[bytes], cpus: Cpus = Cpus.ANY) -> 
     The pictures should be such as the model will see; what they show need not be known.
 
     Raises:
-        Misconfigured: there are too few pictures, the model cannot be quantised, or this machine is none of `cpus`.
+        Misconfigured: there are too few pictures, the model does not do what its manifest says or cannot be quantised,
+            or this machine is none of `cpus`.
         ImageError: one of the pictures cannot be decoded.
     """
     if len(pictures) < FEWEST_PICTURES:
@@ -113,6 +137,7 @@ def quantise(model: Model, pictures: Sequence[bytes], cpus: Cpus = Cpus.ANY) -> 
             "this CPU has no VNNI, so what is measured here would not hold where it is; quantise there, or for any"
         )
         raise Misconfigured(message)
+    verify(model, Provider.CPU)
     own = model.manifest
     reference = Classifier(model, open_session(model.file, Provider.CPU, own.input, own.output))
     calibration, others = pictures[::2], pictures[1::2]
@@ -125,18 +150,11 @@ def quantise(model: Model, pictures: Sequence[bytes], cpus: Cpus = Cpus.ANY) -> 
         content=content,
         manifest=_manifest(model, content),
         known_picture=model.known.image if model.known and own.known else b"",
-        source_bytes=model.file.stat().st_size,
+        source=model.file,
         calibration_pictures=len(calibration),
         other_pictures=len(others),
         agreement=agreement(reference, quantised, views(others, own.crop)),
     )
-
-
-def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this machine's CPU adds products of 8-bit integers in 32 bits; the names are those of Linux."""
-    lines = cpuinfo.read_text().splitlines()
-    flags = {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
-    return not flags.isdisjoint({"avx512_vnni", "avx_vnni"})
 
 
 class _Calibration:

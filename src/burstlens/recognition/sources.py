@@ -111,7 +111,7 @@ def _text(companions: Origin, name: str) -> str:
 
 def _beside(name: str) -> str:
     """The name of a file beside the manifest, and of nothing else."""
-    if PurePosixPath(name).name != name or name == ".." or "\\" in name:
+    if PurePosixPath(name).name != name or name == ".." or "\\" in name or "\0" in name:
         message = f"the manifest names {name!r}; only files beside it can be named, without a folder"
         raise Misconfigured(message)
     return name

@@ -20,7 +20,7 @@ from burstlens.recognition.provider import Provider
 from burstlens.recognition.providers import open_session
 from burstlens.recognition.session import Session
 
-VERSION = 2
+VERSION = 3
 """To be raised whenever a check is added: every model is then verified again."""
 
 _SUM_TOLERANCE = 0.02
@@ -81,6 +81,7 @@ def verified_session(model: Model, provider: Provider, cache: Path | None) -> Se
         session = _opened(model, provider)
         if (folder / f"{name}-{session.runtime}.json").exists():
             return session
+        del session  # two at once would be twice the memory
     found, session = _verified(model, provider)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -60,14 +60,18 @@ class ModelSettings(_Section):
 
     def resolved(self) -> Self:
         """The same with absolute paths, so that they mean the same in any folder."""
-        paths = {name: _absolute(getattr(self, name)) for name in ("name", "manifest")}
-        return self.model_copy(update=paths | {"cache": self.cache and self.cache.absolute()})
+        return self.model_copy(
+            update={
+                "name": _absolute(self.name) if self.name.endswith(".onnx") else self.name,
+                "manifest": _absolute(self.manifest) if self.manifest else "",
+                "cache": self.cache and self.cache.absolute(),
+            }
+        )
 
 
 def _absolute(reference: str) -> str:
-    """A path made absolute; a name or a URL as it is."""
-    is_path = reference.endswith((".onnx", ".toml")) and "://" not in reference
-    return str(Path(reference).absolute()) if is_path else reference
+    """A path made absolute; a URL as it is."""
+    return reference if "://" in reference else str(Path(reference).absolute())
 
 
 class PoolSettings(_Section):

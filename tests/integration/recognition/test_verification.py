@@ -209,3 +209,31 @@ async def test_a_failing_model_stops_the_worker_with_one_line(home: Home) -> Non
     done = await home.run("worker", "--processes", 1)
     assert done.code == 1
     assert done.err == "burstlens: colours.onnx: its output is [1, 3], but there are 2 labels\n"
+
+
+def test_it_is_verified_again_on_another_runtime_and_for_other_labels(tmp_path: Path) -> None:
+    file, cache = written(tmp_path / "model", labels="names.txt"), tmp_path / "cache"
+    names = tmp_path / "model" / "names.txt"
+    names.write_text("red\ngreen\nblue\n")
+    load_classifier(str(file), cache=cache, provider=Provider.CPU)
+    load_classifier(str(file), cache=cache, provider=Provider.OPENVINO)
+    assert len(stamps(cache)) == 2
+    names.write_text("green\nred\nblue\n")
+    with pytest.raises(Misconfigured, match="takes the known picture, green, for 'red'"):
+        load_classifier(str(file), cache=cache, provider=Provider.CPU)
+
+
+def test_weights_of_constants_and_branches_in_other_files_are_refused(tmp_path: Path) -> None:
+    model = onnx.load_from_string(graph())
+    shape = next(constant for constant in model.graph.initializer if constant.name == "shape")
+    outside = onnx.TensorProto()
+    outside.CopyFrom(shape)
+    outside.ClearField("raw_data")
+    outside.data_location = onnx.TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="shape.data")
+    model.graph.initializer.remove(shape)
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["shape"], value=outside))
+    file = written(tmp_path, bytes(model.SerializeToString()))
+    (tmp_path / "shape.data").write_bytes(shape.raw_data)
+    with pytest.raises(Misconfigured, match="keeps weights in other files"):
+        verified(file)

@@ -43,6 +43,9 @@ def test_squash_takes_the_whole_picture() -> None:
         (RESNET + "labels = []", "m.toml: labels: no label may be empty"),
         (RESNET + 'labels = ["robin", " "]', "m.toml: labels: no label may be empty"),
         (RESNET + 'labels = ""', "m.toml: labels: no label may be empty"),
+        (RESNET.replace("103.53", "nan"), "m.toml: mean.2: Input should be a finite number"),
+        ('title = "a\\u001bb"\nsize = 8', "m.toml: title: it holds a character that cannot be printed"),
+        ("a = " + "[" * 5000, "m.toml is no TOML"),
         (RESNET + "[known]\npicture = 'a.jpg'", "m.toml: known.label: Field required"),
     ],
 )
@@ -55,7 +58,7 @@ def test_a_wrong_manifest_says_where(text: str, wrong: str) -> None:
     "manifest",
     [
         *(entry.manifest for entry in MODELS.values()),
-        Manifest(title='a "quoted"\\ name\n', size=8, labels=("été", "\x07"), known=Known(picture="a.png", label="b")),
+        Manifest(title='a "quoted"\\ name', size=8, labels=("été", "\x07"), known=Known(picture="a.png", label="b")),
         Manifest(title="m", size=8, scale=(1e-7, 2.5, 1e20), sha256="ab" * 32, softmax=False, fit="squash"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from burstlens.errors import Misconfigured
 from burstlens.settings import Settings, load_settings
-from burstlens.settings.model import PoolSettings
+from burstlens.settings.model import ModelSettings, PoolSettings
 
 TOLD = ("queue", "buckets", "model", "worker")
 
@@ -170,3 +170,15 @@ def test_a_pool_is_what_scaling_works_with() -> None:
 def test_what_a_queue_is_created_with(settings: Settings) -> None:
     options = settings.queue_options()
     assert (options.lease_seconds, options.max_attempts) == (7, 3)
+
+
+def test_paths_of_the_model_mean_the_same_in_any_folder_and_names_and_urls_stay(folder: Path) -> None:
+    def resolved(**model: object) -> ModelSettings:
+        return Settings(model=ModelSettings.model_validate(model)).resolved().model
+
+    own = resolved(name="m/birds.onnx", manifest="m/birds.manifest", cache="models")
+    assert (own.name, own.manifest) == (str(folder / "m/birds.onnx"), str(folder / "m/birds.manifest"))
+    assert own.cache == folder / "models"
+    for name in ("lite0", "faces", "hf://a/b/c.onnx", "s3://a/b.onnx"):
+        assert resolved(name=name, manifest="").name == name
+    assert resolved(name="lite0", manifest="s3://a/b.toml").manifest == "s3://a/b.toml"

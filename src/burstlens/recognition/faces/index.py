@@ -73,7 +73,7 @@ class FaceIndex:
         """
         first, _, _ = data.partition(b"\n")
         version = first.removeprefix(_MAGIC)
-        if version == first or not version.isdigit():
+        if version == first or not version.isdigit() or len(version) > 9:
             raise Misconfigured(f"the faces index is none, or damaged; {_ANEW}")
         if int(version) != VERSION:
             raise Misconfigured(f"the faces index has version {int(version)}, this program reads {VERSION}; {_ANEW}")
