@@ -1,5 +1,6 @@
 """The command line: one module for each command, none with logic of its own."""
 
+import gc
 import importlib
 import sys
 import warnings
@@ -24,13 +25,23 @@ def main() -> None:
     # Pillow warns of damaged metadata in the picture's own words: noise without end, from hostile pictures.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        sys.exit(build(sys.argv[1:])(sys.argv[1:] or ["--help"], standalone_mode=False))
+        sys.exit(_imported(sys.argv[1:])(sys.argv[1:] or ["--help"], standalone_mode=False))
     except typer.TyperException as error:
         sys.exit(_complain(error.format_message(), error.exit_code))
     except BurstlensError as error:
         sys.exit(_complain(str(error), FAILED))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(_complain("interrupted", INTERRUPTED))
+
+
+def _imported(arguments: list[str]) -> typer.Typer:
+    """What `build` gives. Nothing that imports leave behind is garbage: to look for it takes a tenth of the start."""
+    gc.disable()
+    try:
+        return build(arguments)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def build(arguments: list[str]) -> typer.Typer:
