@@ -11,10 +11,10 @@ from rich.text import Text
 
 from burstlens.buckets import open_store
 from burstlens.cli.common import Config, Data
-from burstlens.recognition.decode import DecodeLimits
 from burstlens.recognition.faces.index import FaceIndex
 from burstlens.recognition.faces.store import read_index, write_index
 from burstlens.settings import Settings, load_settings
+from burstlens.settings.adapters import decode_limits
 
 faces = typer.Typer(help="Tell the model `faces` who is who.", no_args_is_help=True)
 
@@ -35,8 +35,7 @@ def learn(
     from burstlens.recognition.faces.gallery import read_gallery
 
     settings = load_settings(config, data=data)
-    limits = DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
-    index = read_gallery(folder, limits, Embedder())
+    index = read_gallery(folder, decode_limits(settings), Embedder())
     write_index(_fleet(settings), index.to_bytes())
     typer.echo(f"people: {len(index.people)}, pictures: {sum(index.pictures)}")
 

@@ -57,6 +57,7 @@ class Verification:
         )
         yield "classes", str(self.classes)
         yield "runs on", self.provider
+        yield "checked in", f"{self.seconds:.2f} s"
         yield "known picture", self.known or "none: the manifest names none, so only shapes and ranges were checked"
 
 

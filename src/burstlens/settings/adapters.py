@@ -71,7 +71,7 @@ def open_classifier(settings: Settings) -> "Classifier":
     from burstlens.recognition.loading import load_classifier
 
     model = settings.model
-    return load_classifier(model.name, model.manifest, model.cache, _decode_limits(settings), model.provider)
+    return load_classifier(model.name, model.manifest, model.cache, decode_limits(settings), model.provider)
 
 
 def _open_faces(settings: Settings) -> Recognizer:
@@ -79,10 +79,11 @@ def _open_faces(settings: Settings) -> Recognizer:
     from burstlens.recognition.faces.store import read_index
 
     index = read_index(open_store(settings.resolved().buckets.fleet))
-    return open_face_recognizer(index, _decode_limits(settings))
+    return open_face_recognizer(index, decode_limits(settings))
 
 
-def _decode_limits(settings: Settings) -> "DecodeLimits":
+def decode_limits(settings: Settings) -> "DecodeLimits":
+    """What one picture may cost in this deployment."""
     from burstlens.recognition.decode import DecodeLimits
 
     return DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)

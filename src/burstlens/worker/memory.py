@@ -4,7 +4,8 @@ import resource
 from pathlib import Path
 
 _BYTES_PER_PIXEL = 16
-"""Four copies of 8-bit RGBA, or a picture of 10 bits beside its RGB: more than any honest decode needs at its peak."""
+"""Four copies of 8-bit RGBA. At 49 megapixels a lossless WebP with alpha took 751 MB at its peak, 16-bit grey with a
+transparent value 655, GIF 424, PNG with alpha and CMYK 377: AVIF and HEIC were not tried."""
 
 _SLACK_BYTES = 512 * 2**20
 """For the stacks of threads yet to be started, and for what the model's runtime takes when it first runs."""
