@@ -17,7 +17,7 @@ from burstlens.recognition.manifest import Manifest
 from burstlens.recognition.origins import CHUNK_BYTES, MAX_COMPANION_BYTES, MAX_MODEL_BYTES, fetched
 
 _ABANDONED_SECONDS = 24 * 3600.0
-"""No download of at most `MAX_MODEL_BYTES` takes that long."""
+"""A download that is older is taken for dead: at most `MAX_MODEL_BYTES` in a day is 25 kB a second."""
 
 _SCHEME = "hf://"
 
