@@ -1,11 +1,13 @@
 """What every test may use."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from burstlens.recognition.catalog import catalogue_model
+from support.aws_doubles import CREDENTIALS, Doubles
 from support.commands import Home, home_in
 
 
@@ -27,3 +29,21 @@ async def home(tmp_path: Path, cache: Path) -> AsyncIterator[Home]:
     """A folder to run commands in."""
     async with home_in(tmp_path, cache) as home:
         yield home
+
+
+@pytest.fixture(scope="session")
+def doubles() -> Iterator[Doubles]:
+    """AWS on loopback."""
+    doubles = Doubles()
+    yield doubles
+    doubles.stop()
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that a double takes, and nothing else of AWS in the environment."""
+    for name in os.environ:
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)

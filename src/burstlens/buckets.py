@@ -10,18 +10,21 @@ and the input and output buckets hold the latest of each name.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore import sign_async
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
-from burstlens.errors import Misconfigured, NotAuthorized, NotFound, Unavailable
+from burstlens.errors import Misconfigured, NotFound
 from burstlens.messages import MalformedMessage, Request, Result, UnknownResultVersion
+from burstlens.store_errors import first_line, translated
 
 _LONGEST_KEY_BYTES = 200
 """Of a key made from a file name; file systems allow 255 bytes."""
@@ -47,7 +50,7 @@ def open_store(url: str) -> ObjectStore:
         # Who writes http:// means it; everything else is encrypted on its way.
         return from_url(url, client_options={"allow_http": True}) if parts.scheme == "http" else from_url(url)
     except (BaseError, ValueError, OSError) as error:
-        message = f"cannot open the bucket {url!r}: {_first_line(error)}"
+        message = f"cannot open the bucket {url!r}: {first_line(error)}"
         raise Misconfigured(message) from error
 
 
@@ -62,7 +65,10 @@ class Bucket:
         await self._put(key, data, "overwrite")
 
     async def create(self, key: str, data: bytes) -> bool:
-        """Write the object unless one is there; return whether this call wrote it. Atomic among all processes."""
+        """Write the object unless one is there; return whether this call wrote it. Atomic among all processes.
+
+        Over a network, False may also mean that this call wrote it and had to repeat itself, as the answer was lost.
+        """
         try:
             await self._put(key, data, "create")
         except AlreadyExistsError:
@@ -93,6 +99,17 @@ class Bucket:
         with contextlib.suppress(NotFound), translated(key):
             await self._store.delete_async(key)
 
+    async def link(self, key: str, seconds: float) -> str | None:
+        """A link that anybody may read the object by for so long; None where the store has none (files, memory).
+
+        On S3 it ends with the credentials that signed it, if that is earlier (those of an instance: within hours).
+        Nobody is asked whether there is such an object.
+        """
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            return None
+        with translated(key):
+            return await sign_async(self._store, "GET", key, timedelta(seconds=seconds))
+
     async def list_keys(self, prefix: str = "") -> AsyncIterator[str]:
         """The keys below the folder `prefix`, in no order."""
         with translated(prefix):
@@ -102,7 +119,8 @@ class Bucket:
 
     async def _put(self, key: str, data: bytes, mode: Literal["create", "overwrite"]) -> None:
         with translated(key):
-            await self._store.put_async(key, data, mode=mode)
+            # In one call, however large: parts need further permissions, and leave rubbish when the process dies.
+            await self._store.put_async(key, data, mode=mode, use_multipart=False)
 
 
 class Buckets:
@@ -137,6 +155,20 @@ class Buckets:
     async def has_input(self, request_id: str) -> bool:
         """Whether the image of this request is kept."""
         return await self._input_home.exists(self.input_key(request_id))
+
+    async def input_link(self, request_id: str, seconds: float) -> str | None:
+        """A link to the image of this request, as `Bucket.link` has it, for as long as `has_input` holds."""
+        return await self._input_home.link(self.input_key(request_id), seconds)
+
+    @property
+    def keeps_for_redrive(self) -> bool:
+        """Whether a dead letter has an image of its own; the input bucket's objects are the user's, and stay."""
+        return self.layout is Layout.FILENAME
+
+    async def forget_dead(self, request_id: str) -> None:
+        """Delete what is kept only for the day when this dead letter is redriven; may be repeated."""
+        if self.keeps_for_redrive:
+            await self._input_home.delete(self.input_key(request_id))
 
     async def get_result(self, request_id: str) -> Result | None:
         """The result of this request, once there is one.
@@ -221,31 +253,3 @@ def _as_key(filename: str) -> str:
     if len(key.encode()) <= _LONGEST_KEY_BYTES and key.strip("."):
         return key
     return hashlib.sha256(filename.encode()).hexdigest() + PurePosixPath(key).suffix[:10].rstrip(".")
-
-
-@contextlib.contextmanager
-def translated(key: str) -> Iterator[None]:
-    """Turn the store's errors in this block into ours; `AlreadyExistsError` passes.
-
-    Raises:
-        NotFound: there is no such object.
-        NotAuthorized: the store refuses.
-        Unavailable: the store does not answer.
-    """
-    try:
-        yield
-    except AlreadyExistsError:
-        raise
-    except FileNotFoundError as error:
-        message = f"there is no object {key!r}"
-        raise NotFound(message) from error
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        message = f"the bucket refuses access to {key!r}: {_first_line(error)}"
-        raise NotAuthorized(message) from error
-    except (BaseError, OSError) as error:
-        message = f"the bucket did not answer for {key!r}: {_first_line(error)}"
-        raise Unavailable(message) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

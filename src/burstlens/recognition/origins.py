@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from burstlens.aws.options import AwsOptions
 from burstlens.errors import Misconfigured, NotFound, Unavailable
 from burstlens.recognition.cache import default_cache, file_sha256, kept
 from burstlens.recognition.manifest import Manifest
@@ -89,11 +90,9 @@ class Folder:
 class BucketFolder:
     """A folder of a bucket, over obstore."""
 
-    def __init__(self, url: str) -> None:
-        from burstlens.buckets import open_store
-
+    def __init__(self, url: str, aws: AwsOptions) -> None:
         self._url = url
-        self._store: ObjectStore = open_store(url)
+        self._store = _open_store(url, aws)
 
     def read(self, name: str) -> bytes:
         """See `Origin`."""
@@ -119,6 +118,17 @@ class BucketFolder:
         except (BaseError, OSError) as error:
             message = f"{self.where(name)} cannot be fetched: {str(error).partition(chr(10))[0]}"
             raise Unavailable(message) from error
+
+
+def _open_store(url: str, aws: AwsOptions) -> "ObjectStore":
+    if not url.startswith("s3:"):
+        from burstlens.buckets import open_store
+
+        return open_store(url)
+    from burstlens.aws.s3 import open_s3
+    from burstlens.aws.session import AwsSession
+
+    return open_s3(url, AwsSession(aws))
 
 
 def fetched(

@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from burstlens.aws.options import AwsOptions
 from burstlens.errors import Misconfigured, NotFound
 from burstlens.recognition.catalog import MODELS, catalogue_model, known_picture
 from burstlens.recognition.hub import Hub
@@ -13,13 +14,16 @@ from burstlens.recognition.origins import BucketFolder, Folder, Origin
 
 _EXAMPLE = 'title = "my-model", size = 224, mean = [123.7, 116.3, 103.5], scale = [58.4, 57.1, 57.4]'
 
+HERE = AwsOptions()
+"""AWS as the environment of this process has it."""
 
-def find_model(reference: str, manifest: str = "", cache: Path | None = None) -> Model:
+
+def find_model(reference: str, manifest: str = "", cache: Path | None = None, aws: AwsOptions = HERE) -> Model:
     """The model `reference` with its files on this machine, fetched or converted on first use. Blocks.
 
     `reference` is a name of the catalogue, the path or URL of an ``.onnx`` file (``s3://…``, ``file://…``), or
     ``hf://OWNER/REPO/FILE``. `manifest` is the path or URL of its manifest, by default the same name with ``.toml``.
-    `cache` is the folder for what is fetched or converted; None is the default one.
+    `cache` is the folder for what is fetched or converted; None is the default one. `aws` says where S3 is.
 
     Raises:
         Misconfigured: there is no such model, its manifest is wrong, or the cache cannot be used.
@@ -38,14 +42,15 @@ def find_model(reference: str, manifest: str = "", cache: Path | None = None) ->
         )
         raise Misconfigured(message)
     try:
-        return _from_origin(reference, manifest, cache)
+        return _from_origin(reference, manifest, cache, aws)
     except NotFound as error:
         raise Misconfigured(str(error)) from error
 
 
-def _from_origin(reference: str, manifest: str, cache: Path | None) -> Model:
-    origin, name = _origin(reference, cache)
-    companions, manifest_name = _origin(manifest, cache) if manifest else (origin, f"{name.removesuffix('.onnx')}.toml")
+def _from_origin(reference: str, manifest: str, cache: Path | None, aws: AwsOptions) -> Model:
+    origin, name = _origin(reference, cache, aws)
+    beside = (origin, f"{name.removesuffix('.onnx')}.toml")
+    companions, manifest_name = _origin(manifest, cache, aws) if manifest else beside
     own = _manifest(companions, manifest_name)
     names = _labels(own, companions)
     known = _known(own, names, companions)
@@ -53,7 +58,7 @@ def _from_origin(reference: str, manifest: str, cache: Path | None) -> Model:
     return Model(reference, file, sha256, own, names, known)
 
 
-def _origin(reference: str, cache: Path | None) -> tuple[Origin, str]:
+def _origin(reference: str, cache: Path | None, aws: AwsOptions) -> tuple[Origin, str]:
     """The place and the file's name in it."""
     if reference.startswith("hf://"):
         return Hub.parse(reference, cache)
@@ -62,7 +67,7 @@ def _origin(reference: str, cache: Path | None) -> tuple[Origin, str]:
         reference = unquote(urlsplit(reference).path)
     if "://" in reference:
         folder, _, name = reference.rpartition("/")
-        return BucketFolder(folder), name
+        return BucketFolder(folder, aws), name
     path = Path(reference)
     return Folder(path.parent), path.name
 

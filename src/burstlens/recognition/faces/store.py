@@ -6,8 +6,8 @@ process that ends at once (the runtime's threads outlive the interpreter: pyo3-a
 
 from obstore.store import ObjectStore
 
-from burstlens.buckets import translated
 from burstlens.errors import Misconfigured, NotFound
+from burstlens.store_errors import translated
 
 FACES_KEY = "faces/index.bin"
 
