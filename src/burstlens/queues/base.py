@@ -24,7 +24,11 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to send. `body` is text, since SQS carries nothing else."""
+    """Something to send.
+
+    `body` is text of at least one character, and without control characters other than tab and the ends of lines, since
+    SQS carries nothing else (``#x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF``); embedded backends take more.
+    """
 
     body: str
     delay_seconds: float = 0.0
@@ -38,7 +42,10 @@ class Delivery:
     message_id: str
     body: str
     receipt: str
-    """Names this one receive of the message. It is stale once the lease ended and somebody else received it."""
+    """Names this one receive of the message. It is stale once the lease ended and somebody else received it.
+
+    It belongs to the process that received the message: on SQS, no other one knows what was given up with it.
+    """
     attempt: int
     """1 on the first receive."""
     sent_at: float
@@ -96,11 +103,13 @@ class Queue(Protocol):
         When it raises, any subset may have been stored: sending again can duplicate, never lose.
 
         Raises:
-            ValueError: a body is larger than `max_message_bytes`; nothing was sent.
+            ValueError: a body is larger than `max_message_bytes`, or the backend cannot carry it; nothing was sent.
         """
 
     async def receive(self, limit: int, wait_seconds: float) -> list[Delivery]:
         """Lease up to `limit` messages, waiting up to `wait_seconds` for the first; never waits for a second.
+
+        SQS leases ten at most, and waits for whole seconds.
 
         A message whose lease ended `max_attempts` times is still delivered up to `BURIAL_ATTEMPTS` times more, with
         `attempt > max_attempts`: whoever gets it must not try it again but answer its client and `bury` it. After those
@@ -124,13 +133,17 @@ class Queue(Protocol):
         """Forget messages whose work is done. Repeating is harmless; stale receipts are ignored."""
 
     async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        """Move messages to the dead letters. Stale receipts are ignored. Never loses; may duplicate if interrupted."""
+        """Move messages to the dead letters. Stale receipts are ignored. Never loses; may duplicate if interrupted.
+
+        Raises:
+            Misconfigured: somebody else made this queue, without a place for dead letters.
+        """
 
     async def depth(self) -> Depth:
         """Count. Raises when the backend does not answer: unknown is not zero (R7)."""
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters, without changing them."""
+        """The oldest dead letters, without changing them; on SQS, nobody else sees them for that moment."""
 
     async def dead_letter_count(self) -> int:
         """How many dead letters there are."""
@@ -145,13 +158,15 @@ class Queue(Protocol):
 class Queues(Protocol):
     """A backend that holds queues by name: what is opened once per process and handed to whoever needs queues.
 
-    Names match ``[A-Za-z0-9_-]{1,80}`` (as on SQS); anything else raises `Misconfigured`.
+    Names match ``[A-Za-z0-9_-]{1,80}`` (as on SQS); anything else raises `Misconfigured`. SQS needs some of the 80 for
+    itself, and raises it for what is too long.
     """
 
     async def create(self, name: str, options: QueueOptions) -> Queue:
         """Open the queue, creating it when it does not exist; a second call is the same call.
 
-        The options of an existing queue are changed to these.
+        The options of an existing queue are changed to these. SQS refuses the name of a queue that was removed for a
+        minute, as `Unavailable`.
         """
 
     async def open(self, name: str) -> Queue:

@@ -41,8 +41,11 @@ class _Receiver:
 class MemoryQueue:
     """One queue. Receivers are served in the order in which they came; a message costs O(log n) at each step."""
 
-    def __init__(self, name: str, options: QueueOptions, clock: Clock) -> None:
+    def __init__(
+        self, name: str, options: QueueOptions, clock: Clock, max_message_bytes: int = MAX_MESSAGE_BYTES
+    ) -> None:
         self.options = options
+        self._max_message_bytes = max_message_bytes
         self._name = name
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -62,11 +65,11 @@ class MemoryQueue:
     @property
     def max_message_bytes(self) -> int:
         """The largest body, in UTF-8 bytes, that `send` accepts."""
-        return MAX_MESSAGE_BYTES
+        return self._max_message_bytes
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Store all messages."""
-        check_sizes(messages, MAX_MESSAGE_BYTES)
+        check_sizes(messages, self._max_message_bytes)
         with self._changing() as now:
             for message in messages:
                 entry = _Entry(str(next(self._numbers)), message.body, sent_at=now)
@@ -257,13 +260,15 @@ class MemoryQueue:
 class MemoryQueues:
     """Queues by name, for as long as the process lives."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._clock = clock
+        self._max_message_bytes = max_message_bytes
         self._queues: dict[str, MemoryQueue] = {}
 
     async def create(self, name: str, options: QueueOptions) -> MemoryQueue:
         """Open the queue, creating it when it does not exist."""
-        queue = self._queues.setdefault(check_name(name), MemoryQueue(name, options, self._clock))
+        new = MemoryQueue(name, options, self._clock, self._max_message_bytes)
+        queue = self._queues.setdefault(check_name(name), new)
         queue.options = options
         return queue
 
