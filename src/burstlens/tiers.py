@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from burstlens.heartbeats import Heartbeats
 from burstlens.lane import Lane
 from burstlens.settings import Settings
 from burstlens.settings.adapters import WORKER_COMMAND, identity, open_clouds, open_lane, open_recognizer
+from burstlens.worker.options import Identity
 from burstlens.worker.supervisor import SUPERVISED
 
 if TYPE_CHECKING:  # a worker must not wait for the autoscaler's imports
@@ -25,30 +28,34 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _log = structlog.get_logger(__name__)
 
+CLOUD = "BURSTLENS_CLOUD"
+"""Set by the cloud that a worker is an instance of, where the worker has to ask that cloud who it is."""
+
 RETIRE_SECONDS = 20.0
 """How long the instances of `run_all` get to drain when it ends."""
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Run one worker process until it is told to stop, or until it ends by itself."""
+    if SUPERVISED in os.environ:
+        async with _until_input_closes(stop):
+            await _work(settings, stop, identity())
+    else:
+        async with _on_its_cloud(settings, stop) as environment:
+            await _work(settings, stop, identity(environment))
+
+
+async def _work(settings: Settings, stop: asyncio.Event, own: Identity) -> None:
     from burstlens.worker.memory import bound_memory
     from burstlens.worker.worker import Worker
 
     clock = SystemClock()
     recognizer = await asyncio.to_thread(open_recognizer, settings)
     async with _lane(settings, clock) as lane:
-        worker = Worker(
-            lane,
-            recognizer,
-            Heartbeats(lane.buckets.fleet, clock),
-            identity(),
-            settings.worker,
-            settings.queue_options(),
-            clock,
-        )
+        heartbeats = Heartbeats(lane.buckets.fleet, clock)
+        worker = Worker(lane, recognizer, heartbeats, own, settings.worker, settings.queue_options(), clock)
         bound_memory(settings.web.max_pixels)
-        owner = _until_input_closes(stop) if SUPERVISED in os.environ else contextlib.nullcontext()
-        async with owner, _when(stop, worker.drain):
+        async with _when(stop, worker.drain):
             await worker.run()
     if worker.broken:
         # A thread that does not end would keep the interpreter from ending, too.
@@ -59,10 +66,36 @@ async def supervise_workers(settings: Settings, stop: asyncio.Event) -> None:
     """Run as many worker processes as the instance has cores, until told to stop."""
     from burstlens.worker.supervisor import Supervisor
 
-    environment = {**os.environ, **settings.spec().environment}
-    supervisor = Supervisor(WORKER_COMMAND, settings.worker_processes(), environment, SystemClock())
-    async with _when(stop, supervisor.drain):
-        await supervisor.run()
+    async with _on_its_cloud(settings, stop) as environment:
+        own = {**environment, **settings.spec().environment}
+        supervisor = Supervisor(WORKER_COMMAND, settings.worker_processes(), own, SystemClock())
+        async with _when(stop, supervisor.drain):
+            await supervisor.run()
+
+
+@contextlib.asynccontextmanager
+async def _on_its_cloud(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Mapping[str, str]]:
+    """Heed what the cloud says while the block runs. The value is the environment, with who this instance is.
+
+    Only one process of an instance does this, for all of them.
+
+    Raises:
+        Unavailable: the cloud does not say who this is.
+    """
+    if os.environ.get(CLOUD) != "ec2":
+        yield os.environ
+        return
+    from burstlens.clouds.ec2.metadata import Metadata, own_environment
+    from burstlens.clouds.ec2.notice import heeding_notices
+
+    clock = SystemClock()
+    metadata = Metadata(clock)
+    names = await own_environment(metadata, clock)
+    async with heeding_notices(metadata, stop, clock, settings.worker.drain_seconds) as limit:
+        yield {**os.environ, **names}
+    if limit.expired():
+        # The machine is about to go, and a thread in the middle of an image would not let the interpreter end.
+        os._exit(0)
 
 
 async def run_web(settings: Settings, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
@@ -101,8 +134,8 @@ async def whole_system(settings: Settings, ready: Callable[[str], None]) -> Asyn
         _lane(settings, clock) as lane,
         _owned_clouds(settings, clock) as clouds,
         _leaving_none(clouds, settings.fleet, clock),
-        _autoscaling(settings, lane, clouds, clock) as autoscaler,
         _serving(settings, lane, clock, ready),
+        _autoscaling(settings, lane, clouds, clock) as autoscaler,
     ):
         yield autoscaler
 
@@ -122,11 +155,21 @@ async def _serving(settings: Settings, lane: Lane, clock: Clock, ready: Callable
     from burstlens.web.server import WebServer
 
     app = create_app(lane, settings.web, clock, __version__)
-    async with WebServer(app, settings.web, clock) as server:
+    async with _response_queue(settings, lane, clock), WebServer(app, settings.web, clock) as server:
         if settings.web.host not in _LOOPBACK:
             _log.warning("anybody who can reach this address may use it: there are no API keys yet", url=server.url)
         ready(server.url)
         yield
+
+
+def _response_queue(settings: Settings, lane: Lane, clock: Clock) -> contextlib.AbstractAsyncContextManager[None]:
+    """The replica's own response queue while the block runs; one that all replicas share is nobody's to remove."""
+    from burstlens.response_queues import ReplicaQueue
+
+    if settings.queue.response_name:
+        return contextlib.nullcontext()
+    owner = f"{socket.gethostname()} process {os.getpid()} {secrets.token_hex(4)}"
+    return ReplicaQueue(lane.queues, lane.buckets.fleet, settings.web.response_queue, owner, clock).owned()
 
 
 @contextlib.asynccontextmanager
@@ -164,7 +207,7 @@ async def _autoscaling(
 ) -> AsyncIterator["Autoscaler"]:
     from burstlens.scaling.autoscaler import Autoscaler
 
-    spec = settings.spec()
+    specs = {pool.cloud: settings.spec(pool.cloud) for pool in settings.fleet_pools()}
     autoscaler = Autoscaler(
         queue=lane.requests,
         clouds=clouds,
@@ -173,7 +216,7 @@ async def _autoscaling(
         options=settings.scaling,
         clock=clock,
         fleet=settings.fleet,
-        spec_for=lambda _: spec,
+        spec_for=lambda pool: specs[pool.cloud],
     )
     task = asyncio.create_task(autoscaler.run())
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from burstlens.clouds.base import Cloud, Instance, State
+from support.aws_doubles import Doubles
 from support.cloud_backends import BACKENDS, CloudBackend, is_gone
 from support.eventually import eventually
 
@@ -17,8 +18,11 @@ ANOTHER_CALL = "call-2"
 
 
 @pytest.fixture(params=BACKENDS)
-async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CloudBackend]:
-    async with BACKENDS[request.param](tmp_path) as backend:
+async def backend(
+    request: pytest.FixtureRequest, tmp_path: Path, doubles: Doubles, aws_credentials: None
+) -> AsyncIterator[CloudBackend]:
+    del aws_credentials
+    async with BACKENDS[request.param](tmp_path, doubles) as backend:
         yield backend
 
 

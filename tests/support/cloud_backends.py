@@ -3,12 +3,14 @@
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from burstlens.clock import SystemClock
 from burstlens.clouds.base import Cloud, Pool, Spec
 from burstlens.clouds.local import LocalCloud
+from support.aws_doubles import Doubles
+from support.ec2 import POOL, ec2_at
 from support.eventually import eventually
 
 FLEETS = ("fleet-a", "fleet-b")
@@ -44,7 +46,9 @@ class CloudBackend:
 
 
 @asynccontextmanager
-async def local(folder: Path) -> AsyncIterator[CloudBackend]:
+async def local(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
+    del doubles
+
     def open_cloud() -> LocalCloud:
         return LocalCloud(folder, SystemClock(), STAND_IN)
 
@@ -53,6 +57,13 @@ async def local(folder: Path) -> AsyncIterator[CloudBackend]:
         yield CloudBackend(open_cloud, pool, Pool(name="more-cores", cloud="local", cap=10, order=1), Spec({}))
     finally:
         await end_all(open_cloud(), FLEETS)
+
+
+@asynccontextmanager
+async def ec2(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
+    del folder
+    async with ec2_at(doubles.moto.url) as account:
+        yield CloudBackend(account.cloud, POOL, replace(POOL, name="more", order=1), Spec({}))
 
 
 async def end_all(cloud: Cloud, fleets: tuple[str, ...]) -> None:
@@ -73,4 +84,4 @@ async def is_gone(cloud: Cloud, fleet: str) -> None:
     await eventually(empty)
 
 
-BACKENDS: dict[str, Callable[[Path], AbstractAsyncContextManager[CloudBackend]]] = {"local": local}
+BACKENDS: dict[str, Callable[[Path, Doubles], AbstractAsyncContextManager[CloudBackend]]] = {"local": local, "ec2": ec2}

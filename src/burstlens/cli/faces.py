@@ -4,17 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from obstore.store import ObjectStore
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from burstlens.buckets import open_store
 from burstlens.cli.common import Config, Data
 from burstlens.recognition.faces.index import FaceIndex
 from burstlens.recognition.faces.store import read_index, write_index
-from burstlens.settings import Settings, load_settings
-from burstlens.settings.adapters import decode_limits
+from burstlens.settings import load_settings
+from burstlens.settings.adapters import decode_limits, open_fleet_bucket
 
 faces = typer.Typer(help="Tell the model `faces` who is who.", no_args_is_help=True)
 
@@ -36,7 +34,7 @@ def learn(
 
     settings = load_settings(config, data=data)
     index = read_gallery(folder, decode_limits(settings), Embedder())
-    write_index(_fleet(settings), index.to_bytes())
+    write_index(open_fleet_bucket(settings), index.to_bytes())
     typer.echo(f"people: {len(index.people)}, pictures: {sum(index.pictures)}")
 
 
@@ -46,12 +44,8 @@ def list_people(config: Config = None, data: Data = None) -> None:
 
     Example: burstlens faces list --data burstlens-data
     """
-    index = FaceIndex.parse(read_index(_fleet(load_settings(config, data=data))))
+    index = FaceIndex.parse(read_index(open_fleet_bucket(load_settings(config, data=data))))
     table = Table("person", "pictures", box=None, pad_edge=False)
     for person, pictures in zip(index.people, index.pictures, strict=True):
         table.add_row(Text(person), str(pictures))
     Console().print(table)
-
-
-def _fleet(settings: Settings) -> ObjectStore:
-    return open_store(settings.resolved().buckets.fleet)

@@ -185,7 +185,7 @@ def _find(settings: Settings) -> Model:
     if chosen.name == FACES:
         message = "faces is a recogniser of its own, without an .onnx file; see: burstlens faces --help"
         raise Misconfigured(message)
-    return find_model(chosen.name, chosen.manifest, chosen.cache)
+    return find_model(chosen.name, chosen.manifest, chosen.cache, settings.aws)
 
 
 def _print(lines: Iterable[tuple[str, str]]) -> None:

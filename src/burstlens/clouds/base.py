@@ -29,6 +29,14 @@ class Billing:
     minimum_seconds: float = 0.0
 
 
+class Market(StrEnum):
+    """How a machine is paid for."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    """Cheaper; the cloud takes it back after a notice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Capacity of one cloud that the fleet may use."""
@@ -41,8 +49,15 @@ class Pool:
     order: int = 0
     """Lower is filled first and emptied last."""
     price_per_hour: float = 0.0
-    instance_type: str = ""
+    instance_types: tuple[str, ...] = ()
+    """Kinds of machine, the preferred first. With `zones` they are the pool's offers: each type in each zone."""
+    zones: tuple[str, ...] = ()
+    """Availability zones or, on EC2, subnets (``subnet-…``), the preferred first; empty leaves it to the cloud."""
+    market: Market = Market.ON_DEMAND
     image: str = ""
+    """Empty is the launch template's."""
+    launch_template: str = ""
+    """EC2: id (``lt-…``) or name of what every instance has in common."""
     billing: Billing = field(default_factory=Billing)
 
 
@@ -92,9 +107,11 @@ class Cloud(Protocol):
         Atomic for each instance: it is born with its name, fleet and pool tags, or it is not born (R3). `token` makes a
         repeated call the same call: names that this token already launched are returned, not launched again.
 
+        Only `Unavailable` leaves open whether any was born.
+
         Raises:
-            CapacityUnavailable: no machine of this kind now, and none was born.
-            QuotaExceeded: the account may not have more, and none was born.
+            CapacityUnavailable: no machine of this kind now.
+            QuotaExceeded: the account may not have more.
         """
 
     async def drain(self, ids: Sequence[str]) -> None:

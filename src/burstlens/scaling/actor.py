@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud, Instance, Pool, Spec, State
-from burstlens.errors import BurstlensError, CapacityUnavailable, Misconfigured, QuotaExceeded
+from burstlens.errors import BurstlensError, CapacityUnavailable, Misconfigured, NotFound, QuotaExceeded, Unavailable
 from burstlens.scaling.guardrails import Asked, PoolHealth, after_boots, refused, room, still_unlisted
 from burstlens.scaling.members import Member
 from burstlens.scaling.observer import Sight
@@ -100,13 +100,13 @@ class Actor:
             born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token(now))
             while born and all(self._is_history(instance) for instance in born):
                 born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token(now))
-        except (CapacityUnavailable, QuotaExceeded) as error:
-            self._refuse(pool, error)
-            return []
-        except EXPECTED as error:
+        except (Unavailable, NotFound) as error:
             # Some may have been born: all of them count until the cloud's list has had time to tell.
             self._refuse(pool, error)
             self._asked += tuple(asked)
+            return []
+        except (CapacityUnavailable, QuotaExceeded, *EXPECTED) as error:
+            self._refuse(pool, error)
             return []
         launched = [instance.name for instance in born if instance.state is not State.TERMINATED]
         self._asked += tuple(a for a in asked if a.name in launched)

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from burstlens.clouds.base import Instance, Pool, State
-from burstlens.errors import BurstlensError, CapacityUnavailable, QuotaExceeded, Throttled
+from burstlens.errors import (
+    BurstlensError,
+    CapacityUnavailable,
+    Misconfigured,
+    NotAuthorized,
+    QuotaExceeded,
+    Throttled,
+)
 from burstlens.scaling.members import Activity, Member
 from burstlens.scaling.options import ScalingOptions
 
@@ -52,13 +59,18 @@ def still_unlisted(
 
 
 def refused(health: PoolHealth, error: BurstlensError, now: float, options: ScalingOptions) -> PoolHealth:
-    """Close a pool after its cloud said no: throttling, capacity and quota each wait in their own way (R12)."""
+    """Close a pool after its cloud said no: throttling, capacity and quota each wait in their own way (R12).
+
+    One that the operator has to mend is closed for a while, too, so that the next pool gets its turn (R11).
+    """
     if isinstance(error, Throttled):
         pause_seconds = error.retry_after_seconds
     elif isinstance(error, CapacityUnavailable):
         pause_seconds = options.capacity_cooldown_seconds
     elif isinstance(error, QuotaExceeded):
         pause_seconds = options.quota_cooldown_seconds
+    elif isinstance(error, (NotAuthorized, Misconfigured)):
+        pause_seconds = options.failed_boots_cooldown_seconds
     else:
         return health
     return replace(health, closed_until=now + pause_seconds, why=str(error))

@@ -9,8 +9,11 @@ from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud
 from burstlens.errors import BurstlensError
 
-_LOOK_SECONDS = 0.1
-_KILL_SECONDS = 5.0
+_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.1, 2.0
+"""Between two looks at a cloud; the pause grows, since a remote one counts the calls."""
+_GROWTH = 1.5
+_KILL_SECONDS = 120.0
+"""For an instance that was terminated to be gone. A machine of EC2 takes up to a minute or two to shut down."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,10 +41,13 @@ async def _retire_from(cloud: Cloud, fleet: str, clock: Clock, grace_seconds: fl
 
 async def _gone_within(seconds: float, cloud: Cloud, fleet: str, clock: Clock) -> bool:
     until = clock.now() + seconds
+    pause_seconds = _LOOK_SECONDS
     while await _ids(cloud, fleet):
-        if clock.now() >= until:
+        left_seconds = until - clock.now()
+        if left_seconds <= 0:
             return False
-        await clock.sleep(_LOOK_SECONDS)
+        await clock.sleep(min(pause_seconds, left_seconds))
+        pause_seconds = min(pause_seconds * _GROWTH, _LONGEST_LOOK_SECONDS)
     return True
 
 

@@ -1,12 +1,16 @@
 """From settings to adapters. Each is imported only when it is named: an instance's cold start is a feature."""
 
+import asyncio
+import functools
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from obstore.store import ObjectStore
 
 from burstlens.buckets import Bucket, Buckets, open_store
 from burstlens.clock import Clock
@@ -15,10 +19,11 @@ from burstlens.errors import Misconfigured
 from burstlens.lane import Lane
 from burstlens.queues.base import Queues
 from burstlens.recognition.base import Recognizer
-from burstlens.settings.model import QueueSettings, Settings
+from burstlens.settings.model import Settings
 from burstlens.worker.options import Identity
 
 if TYPE_CHECKING:
+    from burstlens.aws.session import AwsSession
     from burstlens.recognition.classifier import Classifier
     from burstlens.recognition.decode import DecodeLimits
 
@@ -33,8 +38,13 @@ async def open_lane(settings: Settings, clock: Clock) -> Lane:
     """Open the request queue, creating it when it is missing, and the buckets."""
     here = settings.resolved()
     buckets = here.buckets
-    inputs, outputs, fleet = (Bucket(open_store(url)) for url in (buckets.inputs, buckets.outputs, buckets.fleet))
-    queues = _open_queues(here.queue, clock)
+    aws = functools.cache(lambda: _aws_session(settings))
+    inputs, outputs, fleet = [
+        # In a thread: to find out the region may take a second.
+        Bucket(await asyncio.to_thread(_open_bucket, here, url, aws))
+        for url in (buckets.inputs, buckets.outputs, buckets.fleet)
+    ]
+    queues = _open_queues(here, clock, aws)
     try:
         requests = await queues.create(here.queue.name, settings.queue_options())
     except BaseException:
@@ -45,12 +55,23 @@ async def open_lane(settings: Settings, clock: Clock) -> Lane:
 
 def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
     """An adapter for each cloud that a pool names."""
-    from burstlens.clouds.local import LocalCloud
-
     adapters: dict[str, Callable[[], Cloud]] = {
-        "local": lambda: LocalCloud(settings.data.absolute() / "fleet", clock, WORKER_COMMAND)
+        "local": lambda: _local_cloud(settings, clock),
+        "ec2": lambda: _ec2_cloud(settings, clock),
     }
     return {name: adapters[name]() for name in {pool.cloud for pool in settings.fleet_pools()}}
+
+
+def _local_cloud(settings: Settings, clock: Clock) -> Cloud:
+    from burstlens.clouds.local import LocalCloud
+
+    return LocalCloud(settings.data.absolute() / "fleet", clock, WORKER_COMMAND)
+
+
+def _ec2_cloud(settings: Settings, clock: Clock) -> Cloud:
+    from burstlens.clouds.ec2.cloud import Ec2Cloud
+
+    return Ec2Cloud(_aws_session(settings), clock)
 
 
 def open_recognizer(settings: Settings) -> Recognizer:
@@ -71,14 +92,16 @@ def open_classifier(settings: Settings) -> "Classifier":
     from burstlens.recognition.loading import load_classifier
 
     model = settings.model
-    return load_classifier(model.name, model.manifest, model.cache, decode_limits(settings), model.provider)
+    return load_classifier(
+        model.name, model.manifest, model.cache, decode_limits(settings), model.provider, settings.aws
+    )
 
 
 def _open_faces(settings: Settings) -> Recognizer:
     from burstlens.recognition.faces.recognizer import open_face_recognizer
     from burstlens.recognition.faces.store import read_index
 
-    index = read_index(open_store(settings.resolved().buckets.fleet))
+    index = read_index(open_fleet_bucket(settings))
     return open_face_recognizer(index, decode_limits(settings))
 
 
@@ -89,19 +112,39 @@ def decode_limits(settings: Settings) -> "DecodeLimits":
     return DecodeLimits(settings.web.max_image_bytes, settings.web.max_pixels)
 
 
-def identity() -> Identity:
+def identity(environment: Mapping[str, str] = os.environ) -> Identity:
     """Who a worker process started here is: named by its cloud, or by this host when started by hand."""
-    instance = os.environ.get("BURSTLENS_INSTANCE", "")
-    own = os.environ.get("BURSTLENS_INSTANCE_ID") or socket.gethostname()
+    instance = environment.get("BURSTLENS_INSTANCE", "")
+    own = environment.get("BURSTLENS_INSTANCE_ID") or socket.gethostname()
     return Identity(
         worker=f"{re.sub(r'[^A-Za-z0-9_-]', '-', own)}-{os.getpid()}",
         instance=instance or socket.gethostname(),
-        pool=os.environ.get("BURSTLENS_POOL", ""),
+        pool=environment.get("BURSTLENS_POOL", ""),
         managed=bool(instance),
     )
 
 
-def _open_queues(queue: QueueSettings, clock: Clock) -> Queues:
+def open_fleet_bucket(settings: Settings) -> ObjectStore:
+    """The store of the fleet bucket, for a command that is about to end (see `burstlens.recognition.faces.store`)."""
+    return _open_bucket(settings, settings.resolved().buckets.fleet, lambda: _aws_session(settings))
+
+
+def _open_bucket(settings: Settings, url: str, aws: "Callable[[], AwsSession]") -> ObjectStore:
+    if not url.startswith("s3:"):
+        return open_store(url)
+    from burstlens.aws.s3 import open_s3
+
+    return open_s3(url, aws(), settings.buckets.encryption, settings.buckets.kms_key)
+
+
+def _aws_session(settings: Settings) -> "AwsSession":
+    from burstlens.aws.session import AwsSession
+
+    return AwsSession(settings.aws)
+
+
+def _open_queues(settings: Settings, clock: Clock, aws: "Callable[[], AwsSession]") -> Queues:
+    queue = settings.queue
     scheme, _, rest = queue.url.partition(":")
     if scheme == "sqlite" and rest:
         from burstlens.queues.sqlite.queues import SqliteQueues
@@ -111,5 +154,9 @@ def _open_queues(queue: QueueSettings, clock: Clock) -> Queues:
         from burstlens.queues.memory import MemoryQueues
 
         return MemoryQueues(clock)
-    message = f"queue.url: {queue.url!r} is no known kind of queue; use sqlite:FOLDER or memory:"
+    if scheme == "sqs":
+        from burstlens.queues.sqs.queues import SqsQueues
+
+        return SqsQueues(aws(), clock, rest, queue.response_name)
+    message = f"queue.url: {queue.url!r} is no known kind of queue; use sqlite:FOLDER, sqs:PREFIX or memory:"
     raise Misconfigured(message)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from burstlens.aws.options import AwsOptions, Encryption
 from burstlens.buckets import Layout
-from burstlens.clouds.base import Billing, Pool, Spec
+from burstlens.clouds.base import Billing, Market, Pool, Spec
 from burstlens.errors import Misconfigured
 from burstlens.lane import REQUESTS
 from burstlens.queues.base import QueueOptions
@@ -18,8 +19,11 @@ from burstlens.scaling.options import ScalingOptions
 from burstlens.web.options import WebOptions
 from burstlens.worker.options import WorkerOptions
 
-_WORKER_SECTIONS = ("queue", "buckets", "model", "worker")
+_WORKER_SECTIONS = ("aws", "queue", "buckets", "model", "worker")
 """What an instance is told. None of these holds a secret."""
+
+INSTANCE_DATA = "/var/lib/burstlens"
+"""The folder `data` of an instance that is a machine of its own."""
 
 
 class _Section(BaseModel):
@@ -30,8 +34,12 @@ class QueueSettings(_Section):
     """Where requests and results travel."""
 
     url: str = ""
-    """``sqlite:FOLDER`` or ``memory:``; empty is a folder below `data`."""
+    """``sqlite:FOLDER``, ``memory:`` or ``sqs:PREFIX``; empty is a folder below `data`. On SQS, every queue's name
+    begins with PREFIX, so that an account may hold many deployments."""
     name: str = REQUESTS
+    response_name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,80}$")
+    """SQS only: the one response queue, by its whole name, that every web replica shares and nobody removes. Empty
+    gives each replica its own, which goes when it goes."""
     lease_seconds: float = Field(default=30.0, gt=0, le=43_200)
     max_attempts: int = Field(default=3, ge=1)
     synchronous: Literal["normal", "full"] = "normal"
@@ -45,6 +53,9 @@ class BucketSettings(_Section):
     outputs: str = ""
     fleet: str = ""
     layout: Layout = Layout.ID
+    encryption: Encryption = Encryption.BUCKET
+    kms_key: str = ""
+    """With ``encryption = "aws:kms"``: the key's id or ARN; empty is the account's own for S3."""
 
 
 class ModelSettings(_Section):
@@ -78,14 +89,24 @@ class PoolSettings(_Section):
     """One `[[pools]]` entry; see `burstlens.clouds.base.Pool`."""
 
     name: str = Field(min_length=1)
-    cloud: Literal["local"]
+    cloud: Literal["local", "ec2"]
     cap: int = Field(ge=0)
     order: int = 0
     price_per_hour: float = Field(default=0.0, ge=0)
-    instance_type: str = ""
+    instance_types: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    market: Market = Market.ON_DEMAND
     image: str = ""
+    launch_template: str = ""
     billing_increment_seconds: float = Field(default=1.0, gt=0)
     billing_minimum_seconds: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _launchable(self) -> Self:
+        if self.cloud == "ec2" and not self.launch_template:
+            message = "an ec2 pool needs a launch_template; `burstlens deploy aws up` makes one"
+            raise ValueError(message)
+        return self
 
     def pool(self) -> Pool:
         """The entry as the value that scaling works with."""
@@ -95,8 +116,11 @@ class PoolSettings(_Section):
             cap=self.cap,
             order=self.order,
             price_per_hour=self.price_per_hour,
-            instance_type=self.instance_type,
+            instance_types=self.instance_types,
+            zones=self.zones,
+            market=self.market,
             image=self.image,
+            launch_template=self.launch_template,
             billing=Billing(self.billing_increment_seconds, self.billing_minimum_seconds),
         )
 
@@ -109,6 +133,7 @@ class Settings(BaseSettings):
     fleet: str = Field(default="burstlens", pattern=r"^[a-z][a-z0-9-]{0,39}$")
     data: Path = Path("burstlens-data")
     """Folder of everything that is kept on this machine."""
+    aws: AwsOptions = AwsOptions()
     queue: QueueSettings = QueueSettings()
     buckets: BucketSettings = BucketSettings()
     model: ModelSettings = ModelSettings()
@@ -116,6 +141,15 @@ class Settings(BaseSettings):
     worker: WorkerOptions = WorkerOptions()
     scaling: ScalingOptions = ScalingOptions()
     pools: tuple[PoolSettings, ...] = ()
+
+    @field_validator("pools")
+    @classmethod
+    def _one_of_each_name(cls, pools: tuple[PoolSettings, ...]) -> tuple[PoolSettings, ...]:
+        names = [pool.name for pool in pools]
+        if twice := [name for name in names if names.count(name) > 1]:
+            message = f"more than one is called {twice[0]!r}"
+            raise ValueError(message)
+        return pools
 
     @classmethod
     def settings_customise_sources(
@@ -171,13 +205,21 @@ class Settings(BaseSettings):
             return tuple(pool.pool() for pool in self.pools)
         return (Pool(name="local", cloud="local", cap=self.scaling.max_instances),)
 
-    def spec(self) -> Spec:
-        """What an instance on this machine is told: the sections that its worker reads, as environment.
+    def spec(self, cloud: str = "local") -> Spec:
+        """What an instance on this cloud is told: the sections that its worker reads, as environment.
 
         It reads no file: one that is edited while the fleet runs would stop every new instance from starting.
+
+        Raises:
+            Misconfigured: the cloud is not this machine, and something is kept where only this machine can reach it.
         """
         here = self.resolved()
-        if not here.worker.processes and all(pool.cloud == "local" for pool in self.fleet_pools()):
+        data = str(here.data)
+        if cloud != "local":
+            here._check_reachable(cloud)
+            here = here.model_copy(update={"model": here.model.model_copy(update={"cache": None})})
+            data = INSTANCE_DATA
+        elif not here.worker.processes and all(pool.cloud == "local" for pool in self.fleet_pools()):
             # Instances that share one machine are one process each, or they would be cores × cores.
             here = here.with_worker(processes=1)
         sections = {f"BURSTLENS_{name.upper()}": getattr(here, name).model_dump_json() for name in _WORKER_SECTIONS}
@@ -185,8 +227,17 @@ class Settings(BaseSettings):
             "BURSTLENS_WEB__MAX_IMAGE_BYTES": str(self.web.max_image_bytes),
             "BURSTLENS_WEB__MAX_PIXELS": str(self.web.max_pixels),
         }
-        own = {"BURSTLENS_CONFIG": os.devnull, "BURSTLENS_FLEET": self.fleet, "BURSTLENS_DATA": str(here.data)}
+        own = {"BURSTLENS_CONFIG": os.devnull, "BURSTLENS_FLEET": self.fleet, "BURSTLENS_DATA": data}
         return Spec({**own, **sections, **limits})
+
+    def _check_reachable(self, cloud: str) -> None:
+        """Raise `Misconfigured` when an instance elsewhere could not get at something; the settings are resolved."""
+        addresses = {"queue.url": self.queue.url, "model.name": self.model.name, "model.manifest": self.model.manifest}
+        addresses |= {f"buckets.{name}": getattr(self.buckets, name) for name in ("inputs", "outputs", "fleet")}
+        for setting, address in addresses.items():
+            if address.startswith(("/", "sqlite:", "memory:", "file:")):
+                message = f"{setting} is {address}, which instances on {cloud} cannot reach; use SQS, S3 or a URL"
+                raise Misconfigured(message)
 
     def resolved(self) -> Self:
         """The same settings with every empty address filled in, so that they mean the same in any folder."""

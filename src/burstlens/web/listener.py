@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 class Listener:
     """Runs until it is cancelled. It survives whatever the queue raises: it backs off, counts, and goes on.
 
-    The queue's name is the same after a restart, so a reply that came meanwhile is received. A result that nobody waits
+    The queue's name is the same after a crash, so a reply that came meanwhile is received. A result that nobody waits
     for is dropped here: it lives in the output bucket.
     """
 

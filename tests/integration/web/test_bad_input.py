@@ -6,10 +6,15 @@ import http.client
 import json
 import struct
 import zlib
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
+from burstlens.clock import SystemClock
+from burstlens.lane import REQUESTS
+from burstlens.queues.base import QueueOptions
+from burstlens.queues.memory import MemoryQueues
 from burstlens.web.options import MEBIBYTE
 from support.web import Worker, form, memory_lane, picture, send, serving, working
 
@@ -224,3 +229,16 @@ async def test_sender_that_never_ends_is_cut_off() -> None:
         writer.write(head.encode() + b"some")
         assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
         writer.close()
+
+
+async def test_r18_a_queue_of_small_messages_just_means_claim_check_and_shorter_names() -> None:
+    queues = MemoryQueues(SystemClock(), max_message_bytes=400)
+    requests = await queues.create(REQUESTS, QueueOptions())
+    lane = replace(await memory_lane(), queues=queues, requests=requests)
+    async with serving(lane) as replica, working(Worker(lane)) as worker:
+        good = await send(replica, "POST", V1, form(("image", "cat.jpg", picture())))
+        too_long = await send(replica, "POST", V1, form(("image", "n" * 255, picture())))
+
+    assert good.status == 200
+    assert [request.input_key for request in worker.seen] == [worker.seen[0].id]
+    assert (too_long.status, json.loads(too_long.body)["type"]) == (400, "/problems/bad-file-name")

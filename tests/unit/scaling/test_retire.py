@@ -45,13 +45,14 @@ class LostOnDrain(MoodyCloud):
 class NoWait(SystemClock):
     """A clock on which all the time that is slept goes by at once."""
 
-    slept = 0.0
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
 
     def now(self) -> float:
-        return super().now() + self.slept
+        return super().now() + sum(self.pauses)
 
     async def sleep(self, seconds: float) -> None:
-        self.slept += seconds
+        self.pauses.append(seconds)
         await super().sleep(0)
 
 
@@ -188,6 +189,19 @@ async def test_instances_that_nothing_ends_are_named_in_the_log(folder: Path) ->
 
     assert [line["event"] for line in logs][-1] == "instances are left running"
     assert logs[-1]["instances"] == [instance.id]
+
+
+async def test_a_slow_end_is_looked_at_less_and_less_often(folder: Path) -> None:
+    cloud = SlowToEnd(folder, SystemClock(), STUBBORN)
+    await launch(cloud, folder, "app-tier-1")
+    clock = NoWait()
+
+    await retire([cloud], FLEET, clock, grace_seconds=60)
+
+    grace = clock.pauses[: clock.pauses.index(max(clock.pauses)) + 20]
+    assert grace[0] == 0.1
+    assert grace == sorted(grace)
+    assert grace[-1] == 2.0
 
 
 async def _not(value: bool) -> bool:

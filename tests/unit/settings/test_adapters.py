@@ -83,7 +83,7 @@ async def test_a_lane_has_the_queue_options_and_the_layout_of_the_settings() -> 
         assert lane.buckets.layout is Layout.FILENAME
 
 
-@pytest.mark.parametrize("url", ["sqs:images", "sqlite:", "images", "/var/queues"])
+@pytest.mark.parametrize("url", ["amqp:images", "sqlite:", "images", "/var/queues"])
 async def test_a_queue_of_no_known_kind_is_refused_by_name(url: str) -> None:
     settings = Settings(queue=QueueSettings(url=url), buckets=MEMORY)
     with pytest.raises(Misconfigured, match=rf"queue\.url: '{url}' is no known kind of queue"):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from burstlens.clouds.base import Market
 from burstlens.errors import Misconfigured
 from burstlens.settings import Settings, load_settings
 from burstlens.settings.model import ModelSettings, PoolSettings
 
-TOLD = ("queue", "buckets", "model", "worker")
+TOLD = ("aws", "queue", "buckets", "model", "worker")
 
 FILE = """
 fleet = "lab"
@@ -182,3 +183,81 @@ def test_paths_of_the_model_mean_the_same_in_any_folder_and_names_and_urls_stay(
     for name in ("lite0", "faces", "hf://a/b/c.onnx", "s3://a/b.onnx"):
         assert resolved(name=name, manifest="").name == name
     assert resolved(name="lite0", manifest="s3://a/b.toml").manifest == "s3://a/b.toml"
+
+
+REMOTE = """
+[aws]
+region = "eu-west-3"
+
+[queue]
+url = "sqs:birds-"
+
+[buckets]
+inputs = "s3://birds-inputs"
+outputs = "s3://birds-outputs"
+fleet = "s3://birds-fleet"
+
+[model]
+cache = "models"
+
+[[pools]]
+name = "aws"
+cloud = "ec2"
+cap = 19
+launch_template = "birds"
+instance_types = ["c7i.large", "c6i.large"]
+zones = ["eu-west-3a", "eu-west-3b"]
+market = "spot"
+"""
+
+
+def written(folder: Path, text: str) -> Settings:
+    path = folder / "remote.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def test_a_machine_elsewhere_is_told_nothing_of_this_machines_folders(folder: Path) -> None:
+    told = written(folder, REMOTE).spec("ec2").environment
+
+    assert str(folder) not in " ".join(told.values())
+    assert told["BURSTLENS_DATA"] == "/var/lib/burstlens"
+    assert json.loads(told["BURSTLENS_AWS"])["region"] == "eu-west-3"
+    assert json.loads(told["BURSTLENS_MODEL"])["cache"] is None
+    assert json.loads(told["BURSTLENS_WORKER"])["processes"] == 0, "one for each of its own cores"
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "setting"),
+    [
+        ('url = "sqs:birds-"', 'url = ""', "queue.url"),
+        ('url = "sqs:birds-"', 'url = "memory:"', "queue.url"),
+        ('outputs = "s3://birds-outputs"', "", "buckets.outputs"),
+        ('cache = "models"', 'name = "birds.onnx"', "model.name"),
+        ('cache = "models"', 'manifest = "birds.toml"', "model.manifest"),
+    ],
+)
+def test_what_a_machine_elsewhere_cannot_reach_is_refused(folder: Path, line: str, changed: str, setting: str) -> None:
+    assert line in REMOTE
+    settings = written(folder, REMOTE.replace(line, changed))
+
+    settings.spec("local")
+    with pytest.raises(Misconfigured, match=rf"{setting} is .* which instances on ec2 cannot reach"):
+        settings.spec("ec2")
+
+
+def test_a_pool_on_ec2_says_what_it_offers(folder: Path) -> None:
+    (pool,) = written(folder, REMOTE).fleet_pools()
+
+    assert (pool.instance_types, pool.zones) == (("c7i.large", "c6i.large"), ("eu-west-3a", "eu-west-3b"))
+    assert (pool.market, pool.launch_template, pool.cap) == (Market.SPOT, "birds", 19)
+
+
+def test_a_pool_on_ec2_needs_a_launch_template(folder: Path) -> None:
+    with pytest.raises(Misconfigured, match="an ec2 pool needs a launch_template"):
+        written(folder, REMOTE.replace('launch_template = "birds"', ""))
+
+
+def test_two_pools_of_one_name_are_refused(folder: Path) -> None:
+    with pytest.raises(Misconfigured, match="more than one is called 'aws'"):
+        written(folder, REMOTE + REMOTE[REMOTE.index("[[pools]]") :])

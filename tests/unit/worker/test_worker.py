@@ -11,8 +11,9 @@ from burstlens.buckets import Buckets, Layout
 from burstlens.errors import Unavailable
 from burstlens.heartbeats import Heartbeats
 from burstlens.messages import ErrorCode, Failure, Heartbeat, Request, Result, WorkerState
-from burstlens.queues.base import Message
-from support.workers import Bench, bench
+from burstlens.queues.base import Message, QueueOptions
+from burstlens.queues.memory import MemoryQueues
+from support.workers import REPLIES, Bench, bench
 
 pytestmark = pytest.mark.anyio
 
@@ -148,6 +149,18 @@ async def test_without_a_name_or_with_a_queue_that_is_gone_the_result_waits_in_t
         await desk.until_empty()
     kept = [await desk.lane.buckets.get_result(request.id) for request in requests]
     assert [result.label for result in kept if result] == ["cat", "dog"]
+
+
+async def test_r18_a_result_that_its_response_queue_does_not_take_waits_in_the_bucket(desk: Bench) -> None:
+    narrow = MemoryQueues(desk.clock, max_message_bytes=100)
+    await narrow.create(REPLIES, QueueOptions())
+    desk.lane = replace(desk.lane, queues=narrow)
+    request = await desk.send("cat")
+    async with desk.working():
+        await desk.until_empty()
+    kept = await desk.lane.buckets.get_result(request.id)
+    assert kept is not None
+    assert kept.label == "cat"
 
 
 async def test_r4_a_drain_finishes_what_was_begun_and_gives_the_rest_back(desk: Bench) -> None:

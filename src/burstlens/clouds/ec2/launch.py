@@ -1,0 +1,89 @@
+"""One launch call on EC2: a RunInstances for each name, in offer after offer."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from burstlens.aws.session import call
+from burstlens.clock import Clock
+from burstlens.clouds.base import Instance
+from burstlens.clouds.ec2.listing import described, instance_from
+from burstlens.clouds.ec2.offers import Cooling, Offer, offers_of
+from burstlens.clouds.ec2.recent import Recent
+from burstlens.clouds.ec2.request import Order, explained
+from burstlens.errors import BurstlensError, CapacityUnavailable, Throttled, Unavailable
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+_AT_ONCE = 4
+"""RunInstances has a bucket of 5 requests that refills by 2 a second (EC2 Developer Guide, "Request throttling for the
+Amazon EC2 API"). A call takes a second or two, so four at a time stay near that rate; botocore waits out the rest."""
+
+
+class Launch:
+    """One launch under way. It stops asking after the first refusal that is not of a single offer."""
+
+    def __init__(self, client: "BaseClient", clock: Clock, cooling: Cooling, recent: Recent, order: Order) -> None:
+        self._client = client
+        self._clock = clock
+        self._cooling = cooling
+        self._recent = recent
+        self._order = order
+        self.fault: BurstlensError | None = None
+        """Why not all were born. `Unavailable` means that one may have been born unseen."""
+
+    async def run(self, names: Sequence[str]) -> list[Instance]:
+        """Launch one instance for each name; return those that were born."""
+        born: list[Instance] = []
+        waiting = iter(names)
+        await asyncio.gather(*(self._line(waiting, born) for _ in range(min(_AT_ONCE, len(names)))))
+        return born
+
+    async def _line(self, waiting: Iterator[str], born: list[Instance]) -> None:
+        for name in waiting:
+            try:
+                instance = await self._one(name)
+            except BurstlensError as error:
+                if self.fault is None or isinstance(error, Unavailable):
+                    self.fault = explained(error, self._order.pool)
+            else:
+                self._recent.note_birth(instance, self._order.fleet, self._order.token)
+                born.append(instance)
+            if self.fault is not None:
+                return
+
+    async def _one(self, name: str) -> Instance:
+        pool = self._order.pool
+        refusals = []
+        for offer in offers_of(pool):
+            if not self._cooling.is_cold(offer, self._clock.now()):
+                try:
+                    return await self._run(name, offer)
+                except CapacityUnavailable as error:
+                    self._cooling.cool(offer, str(error), self._clock.now())
+            refusals.append(f"{offer}: {self._cooling.why(offer)}")
+        message = f"pool {pool.name} has no offer left: {'; '.join(refusals)}"
+        raise CapacityUnavailable(message)
+
+    async def _run(self, name: str, offer: Offer) -> Instance:
+        try:
+            answer = await call(self._client, "run_instances", **self._order.request(name, offer))
+        except (Throttled, Unavailable) as doubt:
+            return await self._born_unseen(name, doubt)
+        (item,) = answer["Instances"]
+        return replace(instance_from(item), name=name, pool=self._order.pool.name)
+
+    async def _born_unseen(self, name: str, doubt: BurstlensError) -> Instance:
+        """What came of a call that got no answer, or whose client token an earlier call has used.
+
+        A throttled one may be botocore's repetition of one that got no answer.
+        """
+        try:
+            found = await described(self._client, self._order.filters(name))
+        except BurstlensError as error:
+            raise doubt from error
+        if not found:
+            raise doubt
+        return found[0]

@@ -1,0 +1,59 @@
+"""The offers of a pool, and which of them EC2 has just refused. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from burstlens.clouds.base import Pool
+
+COOL_SECONDS = 60.0
+"""How long an offer that had no machine is left alone (R11); AWS says "a few minutes" may bring capacity back, and a
+burst cannot wait that long before it looks again."""
+
+_SUBNET = "subnet-"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One kind of machine in one place, for one pool; pools differ in market and template, so they share no offers."""
+
+    pool: str
+    instance_type: str = ""
+    """Empty is the launch template's."""
+    zone: str = ""
+    """An availability zone or a subnet; empty leaves it to the launch template, or to EC2."""
+
+    @property
+    def placement(self) -> Mapping[str, object]:
+        """How RunInstances names the place."""
+        if self.zone.startswith(_SUBNET):
+            return {"SubnetId": self.zone}
+        return {"Placement": {"AvailabilityZone": self.zone}} if self.zone else {}
+
+    def __str__(self) -> str:
+        return f"{self.instance_type or 'the template type'} in {self.zone or 'any zone'}"
+
+
+def offers_of(pool: Pool) -> tuple[Offer, ...]:
+    """All offers of the pool, the preferred first: the next zone is tried before the next type (R11)."""
+    zones = pool.zones or ("",)
+    return tuple(Offer(pool.name, kind, zone) for kind in pool.instance_types or ("",) for zone in zones)
+
+
+@dataclass(slots=True)
+class Cooling:
+    """Offers that had no machine, until they are worth another try."""
+
+    _cold: dict[Offer, tuple[float, str]] = field(default_factory=dict)
+
+    def cool(self, offer: Offer, why: str, now: float) -> None:
+        """Leave the offer alone for `COOL_SECONDS`."""
+        self._cold[offer] = (now + COOL_SECONDS, why)
+
+    def is_cold(self, offer: Offer, now: float) -> bool:
+        """Whether it is to be left alone."""
+        until, _ = self._cold.get(offer, (0.0, ""))
+        return now < until
+
+    def why(self, offer: Offer) -> str:
+        """What EC2 said when it was refused last; empty if it never was."""
+        return self._cold.get(offer, (0.0, ""))[1]
