@@ -4,6 +4,7 @@ import gc
 import importlib
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,9 +13,12 @@ from burstlens import __version__
 from burstlens.errors import BurstlensError
 from burstlens.logs import configure_logs
 
-COMMANDS = ("up", "demo", "classify", "load", "model", "faces", "web", "worker", "autoscale")
-"""In the order of the help text. Each is the function, or the group of commands, of that name in the module of that
-name."""
+COMMANDS = (
+    *("up", "demo", "classify", "load", "model", "faces", "web", "worker", "autoscale"),
+    *("deploy", "image", "dead-letters"),
+)
+"""In the order of the help text. Each is the function, or the group of commands, of that name (- is _) in the module of
+that name."""
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -58,12 +62,18 @@ def build(arguments: list[str]) -> typer.Typer:
     app.callback()(_root)
     reachable = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in reachable:
-        command = getattr(importlib.import_module(f"burstlens.cli.{name}"), name)
+        command = _command(name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
             app.command(name)(command)
     return app
+
+
+def _command(name: str) -> typer.Typer | Callable[..., None]:
+    variable = name.replace("-", "_")
+    command: typer.Typer | Callable[..., None] = getattr(importlib.import_module(f"burstlens.cli.{variable}"), variable)
+    return command
 
 
 def _version(wanted: bool) -> None:

@@ -38,7 +38,8 @@ def single_commands() -> list[str]:
     """Every command, with those of a group one by one."""
     names: list[str] = []
     for name in COMMANDS:
-        command = getattr(importlib.import_module(f"burstlens.cli.{name}"), name)
+        variable = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"burstlens.cli.{variable}"), variable)
         members = command.registered_commands if isinstance(command, typer.Typer) else []
         own = [member.name or getattr(member.callback, "__name__", "") for member in members]
         names += [f"{name} {member}" for member in own] or [name]

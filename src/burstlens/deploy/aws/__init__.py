@@ -1,0 +1,1 @@
+"""What a deployment needs on AWS: one CloudFormation stack, and the images that its instances start from."""

@@ -1,0 +1,1 @@
+"""What a builder runs. These files go to it as they are; none of them imports burstlens."""

@@ -1,0 +1,89 @@
+"""What images have to do with the fleet's stack: which one the launch template names is a parameter of it."""
+
+import uuid
+
+from burstlens.deploy.aws.account import Account
+from burstlens.deploy.aws.stack import Stack, failure, find_stack, follow, settled
+from burstlens.errors import NotFound
+
+_IMAGE, _ROOT_DEVICE = "ImageId", "RootDevice"
+"""Parameters of template.yaml."""
+_PROFILE = "WorkerProfile"
+"""Resource of template.yaml."""
+
+
+def worker_profile(account: Account) -> str:
+    """The name of the workers' instance profile; a builder gets it, too: it may read and write the fleet's bucket.
+
+    Raises:
+        NotFound: there is no stack.
+    """
+    stack = _stack(account)
+    resources = account.ask("cloudformation", "describe_stack_resources", StackName=stack.id)["StackResources"]
+    for resource in resources:
+        if resource.get("LogicalResourceId") == _PROFILE:
+            return str(resource["PhysicalResourceId"])
+    message = f"the stack {account.names.stack} has no {_PROFILE}; run: burstlens deploy aws up"
+    raise NotFound(message)
+
+
+def image_in_use(account: Account) -> str:
+    """The id of the image that the launch template names; empty when there is none yet.
+
+    Raises:
+        NotFound: there is no stack.
+    """
+    return _stack(account).parameters.get(_IMAGE, "")
+
+
+def use_image(account: Account, image: str, root_device: str) -> bool:
+    """Let new instances start from this image; everything else of the stack stays as it is. May be repeated.
+
+    Args:
+        account: where.
+        image: its id.
+        root_device: its name for its root volume.
+
+    Returns:
+        Whether that is new.
+
+    Raises:
+        NotFound: there is no stack.
+        Unavailable: CloudFormation rolled the change back; the text says why.
+    """
+    stack = _stack(account)
+    if stack.in_progress:
+        settled(account, stack)
+        stack = _stack(account)
+    wanted = {_IMAGE: image, _ROOT_DEVICE: root_device}
+    changes = {name: value for name, value in wanted.items() if stack.parameters.get(name) != value}
+    if not changes:
+        return False
+    after = follow(account, stack, lambda: _update(account, stack, changes))
+    if after is None or after.status != "UPDATE_COMPLETE":
+        raise failure(account, stack, f"cannot be changed to {image}")
+    return True
+
+
+def _update(account: Account, stack: Stack, changes: dict[str, str]) -> None:
+    account.ask(
+        "cloudformation",
+        "update_stack",
+        StackName=stack.id,
+        UsePreviousTemplate=True,
+        Parameters=[
+            *({"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()),
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in stack.parameters if name not in changes),
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+        # A repeated call whose answer got lost is the same update, not a second one in the way of the first.
+        ClientRequestToken=uuid.uuid4().hex,
+    )
+
+
+def _stack(account: Account) -> Stack:
+    stack = find_stack(account)
+    if stack is None or stack.in_review or stack.never_was:
+        message = f"there is no stack {account.names.stack} in {account.names.region}; run: burstlens deploy aws up"
+        raise NotFound(message)
+    return stack
