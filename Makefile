@@ -1,6 +1,6 @@
 # burstlens: what a newcomer and CI run. Everything is installed into .venv from the pinned, hashed lock in requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench lab-aws lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,10 @@ bench: $(VENV)/.dev ## measure, as ratios within one run
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/queue_rate.py
 	@$(BIN)/python bench/recognition.py
+	@$(BIN)/python bench/sqs_call.py
+
+lab-aws: $(VENV)/.dev ## AWS on this machine, to try a deployment on: its instances are processes here
+	@$(BIN)/python -m lab.aws
 
 lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (no index address in them)
 	@for extra in demo dev; do \
@@ -36,7 +40,7 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (no inde
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/out dist
-	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find src tests bench lab -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,15 +5,19 @@ import shutil
 import signal
 import socket
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from burstlens import __version__
 from burstlens.recognition.manifest import read_manifest
 from burstlens.settings import load_settings
 from burstlens.workload.bundled import bundled_photos
+from support.aws_doubles import CREDENTIALS
 from support.commands import Home, Running
 from support.face_pictures import face_picture
+from support.image_builder import BuilderHost, double_with_debian, says_done, session_at
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -30,10 +34,27 @@ def commands(page: Path) -> list[str]:
     ]
 
 
+@pytest.fixture
+def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS for the page that is about it: a double, where image builders do as they are told."""
+    if request.node.callspec.params["page"].stem != "aws":
+        yield
+        return
+    double = double_with_debian(tmp_path)
+    try:
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": double.url}.items():
+            monkeypatch.setenv(name, value)
+        session = session_at(double.url)
+        with BuilderHost(session.client("ec2"), "burstlens", says_done(session.client("s3"), __version__)):
+            yield
+    finally:
+        double.stop()
+
+
 @pytest.mark.anyio
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
-async def test_the_commands_work(page: Path, home: Home) -> None:
+async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
     shutil.copy(bundled_photos()[0].path, home.folder / "cat.jpg")
     (home.folder / "people").mkdir()
     (home.folder / "people" / "Grace_Hopper.jpg").write_bytes(face_picture("hopper.jpg"))

@@ -19,7 +19,8 @@ from burstlens.aws.session import AwsSession
 from burstlens.clock import SystemClock
 from burstlens.clouds.ec2.tags import as_mapping
 from burstlens.deploy.aws.builder import BUILDER
-from support.aws_doubles import CREDENTIALS, REGION
+from burstlens.deploy.aws.images import DEBIAN_OWNER
+from support.aws_doubles import CREDENTIALS, REGION, Double
 
 REAL = ("sh", "timeout", "tail", "cat", "dirname", "mkdir", "chmod", "env")
 STUBS = ("useradd", "install", "apt-get", "truncate", "cloud-init", "poweroff")
@@ -37,6 +38,23 @@ cat >"$3/bin/burstlens" <<'END'
 END
 chmod +x "$3/bin/pip" "$3/bin/burstlens"
 """
+
+
+OLD_DEBIAN, DEBIAN, NEXT_DEBIAN = "ami-0000000000000001a", "ami-0000000000000002b", "ami-0000000000000003c"
+
+
+def double_with_debian(folder: Path) -> Double:
+    """A double of AWS that has two of Debian 12's images, and one of its next release."""
+    image = {"owner_id": DEBIAN_OWNER, "architecture": "x86_64", "public": True, "root_device_name": "/dev/xvda"}
+    names = [(OLD_DEBIAN, 12, "20250101"), (DEBIAN, 12, "20260101"), (NEXT_DEBIAN, 13, "20260201")]
+    images = [
+        image | {"ami_id": ami, "name": f"debian-{release}-amd64-{day}-1", "creation_date": f"{day[:4]}-01-01"}
+        for ami, release, day in names
+    ]
+    path = folder / "amis.json"
+    path.write_text(json.dumps(images))
+    server = str(Path(sys.executable).parent / "moto_server")
+    return Double((server, "-H", "127.0.0.1", "-p", "{port}"), {"MOTO_AMIS_PATH": str(path)})
 
 
 class QuickClock(SystemClock):

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import json
 import signal
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,22 +21,24 @@ from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.bake import Baker, Order
 from burstlens.deploy.aws.builder import Site
 from burstlens.deploy.aws.fleet_bucket import FleetBucket
-from burstlens.deploy.aws.images import DEBIAN_OWNER, Image, Images
+from burstlens.deploy.aws.images import Image, Images
 from burstlens.deploy.aws.parameters import Wish
 from burstlens.deploy.aws.stack_image import image_in_use, use_image, worker_profile
 from burstlens.deploy.wheel import wheel_at
 from burstlens.errors import Misconfigured, NotFound, Unavailable
 from burstlens.queues.base import QueueOptions
 from burstlens.settings import Settings
-from support.aws_doubles import CREDENTIALS, REGION, Double
+from support.aws_doubles import CREDENTIALS, REGION
 from support.commands import Home
 from support.eventually import eventually
 from support.image_builder import (
+    DEBIAN,
     Boot,
     BuilderHost,
     Machine,
     QuickClock,
     builders,
+    double_with_debian,
     instance_tags,
     says_done,
     session_at,
@@ -49,22 +50,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("aws_credentials")]
 VERSION = "0.1.0"
 PROFILE = "worker"
 NUMBERS = itertools.count()
-OLD_DEBIAN, DEBIAN = "ami-0000000000000001a", "ami-0000000000000002b"
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A double of AWS that has Debian's images."""
-    image = {"owner_id": DEBIAN_OWNER, "architecture": "x86_64", "public": True, "root_device_name": "/dev/xvda"}
-    names = [(OLD_DEBIAN, 12, "20250101"), (DEBIAN, 12, "20260101"), ("ami-0000000000000003c", 13, "20260201")]
-    images = [
-        image | {"ami_id": ami, "name": f"debian-{release}-amd64-{day}-1", "creation_date": f"{day[:4]}-01-01"}
-        for ami, release, day in names
-    ]
-    path = tmp_path_factory.mktemp("moto") / "amis.json"
-    path.write_text(json.dumps(images))
-    server = str(Path(sys.executable).parent / "moto_server")
-    double = Double((server, "-H", "127.0.0.1", "-p", "{port}"), {"MOTO_AMIS_PATH": str(path)})
+    double = double_with_debian(tmp_path_factory.mktemp("moto"))
     yield double.url
     double.stop()
 

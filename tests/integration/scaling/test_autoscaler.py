@@ -292,6 +292,27 @@ async def test_r11_a_pool_without_capacity_is_passed_over_until_its_cooldown_is_
     assert [i.pool for i in await world.listed()] == ["own", "own", "burst", "burst"]
 
 
+async def test_r12_a_throttled_launch_is_asked_for_again_at_once_when_the_pause_is_over(deploy: Deploy) -> None:
+    world = deploy()
+    world.cloud.faults = {"launch": Throttled("slow down", retry_after_seconds=5)}
+    await world.send(8)
+    await world.tick()
+    world.cloud.faults = {}
+    await world.tick()
+    assert len(await world.names()) == 4, "nobody was born, so nobody stands in the way"
+
+
+async def test_r11_a_pool_that_only_the_operator_can_mend_is_passed_over(deploy: Deploy) -> None:
+    own, burst = Pool("own", "local", cap=2), Pool("burst", "local", cap=10, order=1)
+    world = deploy(pools=(own, burst))
+    world.cloud.faults = {"launch in own": Misconfigured("there is no such image")}
+    await world.send(4)
+    await world.tick(2)
+
+    assert [i.pool for i in await world.listed()] == ["burst", "burst"]
+    assert world.autoscaler.recent[-1].held == ("pool own is closed for now: there is no such image",)
+
+
 async def test_r12_a_quota_pauses_a_pool_longer_than_missing_capacity(deploy: Deploy) -> None:
     world = deploy(quota_cooldown_seconds=600)
     world.cloud.faults = {"launch": QuotaExceeded("10 of 10 instances")}

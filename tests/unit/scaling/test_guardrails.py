@@ -3,7 +3,15 @@
 import pytest
 
 from burstlens.clouds.base import Pool, State
-from burstlens.errors import BurstlensError, CapacityUnavailable, QuotaExceeded, Throttled, Unavailable
+from burstlens.errors import (
+    BurstlensError,
+    CapacityUnavailable,
+    Misconfigured,
+    NotAuthorized,
+    QuotaExceeded,
+    Throttled,
+    Unavailable,
+)
 from burstlens.scaling.guardrails import Asked, PoolHealth, after_boots, patient, refused, room, still_unlisted
 from burstlens.scaling.members import Activity, Member
 from burstlens.scaling.options import ScalingOptions
@@ -21,6 +29,8 @@ OPTIONS = ScalingOptions(
         (Throttled("slow down", retry_after_seconds=7), 7),
         (CapacityUnavailable("no host"), 60),
         (QuotaExceeded("10 of 10 vCPUs"), 600),
+        (NotAuthorized("RunInstances is denied"), 300),
+        (Misconfigured("there is no such image"), 300),
     ],
 )
 def test_r11_r12_each_refusal_closes_a_pool_in_its_own_way(error: BurstlensError, closed_seconds: float) -> None:
