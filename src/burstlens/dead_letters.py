@@ -7,6 +7,8 @@ from burstlens.lane import Lane
 from burstlens.messages import Request, utc
 from burstlens.queues.base import DeadLetter
 
+_LINK_SECONDS = 3600.0
+"""Long enough to look at the picture; whoever has the link needs no credentials."""
 _BATCH = 100
 """How many are read at a time; each may carry an image."""
 
@@ -32,16 +34,28 @@ def described(letter: DeadLetter) -> dict[str, object]:
     }
 
 
-def detailed(letter: DeadLetter, images: str) -> dict[str, object]:
-    """The letter with its whole request, but for the image's bytes; `images` is the URL of the images' home."""
+async def detailed(letter: DeadLetter, lane: Lane, images: str) -> dict[str, object]:
+    """The letter with its whole request, and where its image is: with a link to it, where the bucket can give one.
+
+    Args:
+        letter: what is shown.
+        lane: where it is from.
+        images: the URL of the images' home.
+    """
     request = opened_request(letter)
     if request is None:
         return {**described(letter), "body_bytes": len(letter.body.encode())}
-    inside = {"where": "in the message", "bytes": len(request.image)} if request.image is not None else None
+    image: dict[str, object]
+    if request.image is not None:
+        image = {"where": "in the message", "bytes": len(request.image)}
+    else:
+        image = {"where": f"{images}/{request.input_key}"}
+        if link := await lane.buckets.input_link(request.id, _LINK_SECONDS):
+            image["link"] = link
     return {
         **described(letter),
         "request": request.model_dump(mode="json", exclude={"image"}, exclude_none=True),
-        "image": inside or {"where": f"{images}/{request.input_key}"},
+        "image": image,
     }
 
 

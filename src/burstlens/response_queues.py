@@ -1,13 +1,19 @@
 """Response queues come and go with the web replica that owns them; what a killed one leaves behind, the others sweep.
 
+A queue is of one start of one replica: SQS does not give a name again within 60 s of its end, and two replicas that
+were named alike by mistake must not take each other's replies. Whatever was on its way to a queue that is gone is in
+the output bucket.
+
 An owner's sign of life is an object in the fleet bucket, written before its queue is created and every few seconds
 after. A queue is removed before its sign: dying between the two leaves a sign, which is swept as well. A queue that is
 swept though its owner lives (its bucket was out of reach, or it is of a version without signs) is created again by its
-owner's listener; the results are in the output bucket all along.
+owner's listener.
 """
 
 import asyncio
 import contextlib
+import re
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -25,6 +31,9 @@ from burstlens.queues.base import Queues
 PREFIX = "responses-"
 """All response queues, and nothing else, are called so (`burstlens.messages.ReplyQueueName`)."""
 
+_NAME = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{1,60}}")
+_LONGEST_REPLICA = 51
+"""Leaves room for the part that makes a start's name its own."""
 _FOLDER = "replicas"
 
 _log = structlog.get_logger(__name__)
@@ -40,17 +49,17 @@ class Rhythm:
     sweep_seconds: float = 300.0
     """Between two sweeps of one replica, give or take a half, so that replicas do not sweep together."""
 
-    @property
-    def doubt_seconds(self) -> float:
-        """Whoever shares a queue has spoken at least once in this time."""
-        return 3 * self.beat_seconds
+
+def name_of_this_start(replica: str) -> str:
+    """A name for this start of the replica, unlike that of any other; also the tail of its response queue."""
+    return f"{replica[:_LONGEST_REPLICA]}-{secrets.token_hex(4)}"
 
 
 class Sign(BaseModel):
     """A sign of life."""
 
     owner: str = ""
-    """Host, process and a random part; empty when a sweeper saw the queue and nobody's sign."""
+    """Host and process, for people; empty when a sweeper saw the queue and nobody's sign."""
     sent_at: AwareDatetime
 
 
@@ -84,8 +93,9 @@ class Signs:
         await self._bucket.delete(_key(queue))
 
     async def queues(self) -> set[str]:
-        """The queues that something was said about."""
-        return {PurePosixPath(key).stem async for key in self._bucket.list_keys(_FOLDER)}
+        """The response queues that something was said about; workers may write here, too, so no other name counts."""
+        stems = {PurePosixPath(key).stem async for key in self._bucket.list_keys(_FOLDER)}
+        return {stem for stem in stems if _NAME.fullmatch(stem)}
 
     def age_seconds(self, sign: Sign) -> float:
         """How long ago that was."""
@@ -129,7 +139,7 @@ class ReplicaQueue:
         rhythm: Rhythm | None = None,
         random: Random | None = None,
     ) -> None:
-        """`owner` is of this process alone, and tells people where it runs."""
+        """`owner` tells people where it runs."""
         self._queues = queues
         self._signs = Signs(fleet_bucket, clock)
         self._name = name
@@ -137,8 +147,6 @@ class ReplicaQueue:
         self._clock = clock
         self._rhythm = rhythm or Rhythm()
         self._random = random or Random()  # noqa: S311 - spreads load, protects nothing
-        self._spoke = False
-        self._other_seen_at: float | None = None
 
     @contextlib.asynccontextmanager
     async def owned(self) -> AsyncIterator[None]:
@@ -170,9 +178,7 @@ class ReplicaQueue:
 
     async def _attempt_beat(self) -> None:
         try:
-            await self._look_for_another()
             await self._signs.send(self._name, self._owner)
-            self._spoke = True
         except BurstlensError as error:
             _log.warning("the replica's sign of life failed", queue=self._name, error=str(error))
 
@@ -185,37 +191,15 @@ class ReplicaQueue:
             if swept:
                 _log.info("swept response queues whose replicas are gone", queues=swept)
 
-    async def _look_for_another(self) -> None:
-        """See whether somebody else speaks for this queue.
-
-        Before this replica spoke it may be its predecessor, which was killed; after that it is alive.
-        """
-        sign = await self._signs.read(self._name)
-        if sign is None or sign.owner in {"", self._owner}:
-            return
-        if not self._spoke:
-            self._other_seen_at = sign.sent_at.timestamp()
-            return
-        self._other_seen_at = self._clock.now()
-        _log.warning(
-            "two web replicas have the same name, so replies go to either: give each its own web.replica",
-            queue=self._name,
-            this=self._owner,
-            other=sign.owner,
-        )
-
     async def _leave(self) -> None:
-        """Remove queue and sign, unless somebody else may be using them."""
+        """Remove queue and sign."""
         try:
-            await self._look_for_another()
-            seen_at = self._other_seen_at
-            if seen_at is not None and self._clock.now() - seen_at < self._rhythm.doubt_seconds:
-                _log.info("the response queue stays: another replica may use it", queue=self._name)
-                return
             await self._queues.remove(self._name)
             await self._signs.remove(self._name)
         except BurstlensError as error:
-            _log.warning("the response queue stays until another replica sweeps it", queue=self._name, error=str(error))
+            _log.warning(
+                "what is left of the response queue is for others to sweep", queue=self._name, error=str(error)
+            )
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -6,23 +6,24 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
 from burstlens.buckets import Bucket, open_store
 from burstlens.clock import ManualClock
 from burstlens.errors import Unavailable
+from burstlens.messages import ReplyQueueName
 from burstlens.queues.base import QueueOptions
 from burstlens.queues.memory import MemoryQueues
-from burstlens.response_queues import ReplicaQueue, Rhythm, Signs, sweep
+from burstlens.response_queues import PREFIX, ReplicaQueue, Rhythm, Signs, name_of_this_start, sweep
+from burstlens.web.options import WebOptions
 
 pytestmark = pytest.mark.anyio
 
 RHYTHM = Rhythm(beat_seconds=10, silent_seconds=600, sweep_seconds=300)
 STEP_SECONDS = 5
-SAME_NAME = "two web replicas have the same name, so replies go to either: give each its own web.replica"
 
 
 class WatchedBucket(Bucket):
@@ -177,42 +178,25 @@ async def test_a_sign_that_cannot_be_read_is_made_anew_and_then_ages() -> None:
     assert await world.left() == ([], set())
 
 
-async def test_two_replicas_of_one_name_are_told_and_neither_takes_the_queue_from_the_other() -> None:
+async def test_each_start_of_a_replica_has_a_name_of_its_own_that_a_reply_can_be_sent_to() -> None:
+    names = [name_of_this_start(replica) for replica in ("web", "web", "x" * 60)]
+    assert len(set(names)) == 3
+    assert names[0].startswith("web-")
+    for name in names:
+        assert WebOptions(replica=name).replica == name
+        TypeAdapter(ReplyQueueName).validate_python(f"{PREFIX}{name}")
+
+
+@pytest.mark.parametrize("foreign", ["requests", "a b", "responses-", "responses-a.b", "responses-" + "x" * 61])
+async def test_a_sign_of_what_is_no_response_queue_sweeps_nothing_and_stops_nothing(foreign: str) -> None:
     world = World()
-    await world.queue("responses-web")
-    with capture_logs() as logs:
-        async with world.owned("responses-web", "this one"):
-            async with world.owned("responses-web", "that one"):
-                await world.pass_time(35)
-            assert await world.queues.names() == ["responses-web"]
-            told: list[Any] = [log for log in logs if log["event"] == SAME_NAME]
-            assert {(log["this"], log["other"]) for log in told} == {
-                ("this one", "that one"),
-                ("that one", "this one"),
-            }
-            await world.pass_time(60)  # alone again
-    assert await world.left() == ([], set())
-
-
-async def test_a_second_start_that_fails_at_once_does_not_take_the_first_one_s_queue() -> None:
-    world = World()
-    await world.queue("responses-web")
-    async with world.owned("responses-web", "serves"):
-        await world.pass_time(25)
-        async with world.owned("responses-web", "finds the port taken"):
-            pass
-        assert await world.queues.names() == ["responses-web"]
-
-
-async def test_after_a_kill_the_successor_is_not_taken_for_a_double_and_removes_the_queue_in_the_end() -> None:
-    world = World()
-    await world.queue("responses-web")
-    await world.signs.send("responses-web", "killed")
-    with capture_logs() as logs:
-        async with world.owned("responses-web", "successor"):
-            await world.pass_time(60)
-    assert await world.left() == ([], set())
-    assert [log for log in logs if log["log_level"] == "warning"] == []
+    await world.queue("requests")
+    for name in (foreign, "responses-silent"):
+        await world.signs.send(name, "who?")
+    await world.queue("responses-silent")
+    await world.pass_time(RHYTHM.silent_seconds + 1)
+    assert await world.sweep() == ["responses-silent"]
+    assert await world.queues.names() == ["requests"]
 
 
 async def test_a_replica_starts_serves_and_stops_without_its_bucket_and_speaks_once_it_is_back() -> None:
@@ -222,11 +206,11 @@ async def test_a_replica_starts_serves_and_stops_without_its_bucket_and_speaks_o
         async with world.owned("responses-web"):
             await world.queue("responses-web")
             await world.pass_time(600)
-        assert await world.queues.names() == ["responses-web"]
+        assert await world.queues.names() == []
         assert {log["event"] for log in logs} == {
             "the replica's sign of life failed",
             "cannot sweep response queues",
-            "the response queue stays until another replica sweeps it",
+            "what is left of the response queue is for others to sweep",
         }
         world.bucket.failing = False
         async with world.owned("responses-web"):

@@ -1,8 +1,7 @@
 """`burstlens dead-letters`: requests that failed too often; see why, let them try again, or forget them (R10)."""
 
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -63,8 +62,12 @@ def show(
     settings = load_settings(config, data=data)
     buckets = settings.resolved().buckets
     images = buckets.inputs if buckets.layout is Layout.ID else buckets.fleet
-    (letter,) = _with_lane(settings, lambda lane: find(lane, [letter_id]))
-    typer.echo(json.dumps(detailed(letter, images), indent=2, ensure_ascii=False))
+
+    async def look(lane: Lane) -> dict[str, object]:
+        (letter,) = await find(lane, [letter_id])
+        return await detailed(letter, lane, images)
+
+    typer.echo(json.dumps(_with_lane(settings, look), indent=2, ensure_ascii=False))
 
 
 @dead_letters.command()
@@ -118,26 +121,17 @@ def _with_lane(settings: Settings, act: Callable[[Lane], Coroutine[Any, Any, T]]
 
     import uvloop
 
+    from burstlens.clock import SystemClock
+    from burstlens.settings.adapters import opened_lane
+
     async def run() -> T:
-        async with _lane(settings) as lane:
+        async with opened_lane(settings, SystemClock()) as lane:
             return await act(lane)
 
     # On asyncio's own loop, one of some ten processes that end right after a call to a bucket aborts: obstore's thread
     # is then still in `call_soon_threadsafe`, which uvloop never leaves the interpreter's lock in.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
-
-
-@contextlib.asynccontextmanager
-async def _lane(settings: Settings) -> AsyncIterator[Lane]:
-    from burstlens.clock import SystemClock
-    from burstlens.settings.adapters import open_lane
-
-    lane = await open_lane(settings, SystemClock())
-    try:
-        yield lane
-    finally:
-        await lane.close()
 
 
 async def _read(lane: Lane, limit: int) -> tuple[list[DeadLetter], int]:

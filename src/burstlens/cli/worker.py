@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from burstlens.app_tier import run_worker, supervise_workers
 from burstlens.cli.common import Config, Data, run_until_signalled
 from burstlens.settings import load_settings
-from burstlens.tiers import run_worker, supervise_workers
 from burstlens.worker.supervisor import SUPERVISED
 
 

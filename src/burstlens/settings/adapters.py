@@ -1,12 +1,13 @@
 """From settings to adapters. Each is imported only when it is named: an instance's cold start is a feature."""
 
 import asyncio
+import contextlib
 import functools
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,16 @@ async def open_lane(settings: Settings, clock: Clock) -> Lane:
         await queues.close()
         raise
     return Lane(queues, requests, Buckets(inputs, outputs, fleet, buckets.layout))
+
+
+@contextlib.asynccontextmanager
+async def opened_lane(settings: Settings, clock: Clock) -> AsyncIterator[Lane]:
+    """The same while the block runs."""
+    lane = await open_lane(settings, clock)
+    try:
+        yield lane
+    finally:
+        await lane.close()
 
 
 def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
@@ -156,6 +167,13 @@ def _open_queues(settings: Settings, clock: Clock, aws: "Callable[[], AwsSession
         return MemoryQueues(clock)
     if scheme == "sqs":
         from burstlens.queues.sqs.queues import SqsQueues
+
+        if not rest and not queue.response_name:
+            message = (
+                "queue.url: sqs: without a prefix needs queue.response_name: "
+                "response queues could not be told from those of others"
+            )
+            raise Misconfigured(message)
 
         return SqsQueues(aws(), clock, rest, queue.response_name)
     message = f"queue.url: {queue.url!r} is no known kind of queue; use sqlite:FOLDER, sqs:PREFIX or memory:"

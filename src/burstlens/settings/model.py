@@ -45,6 +45,13 @@ class QueueSettings(_Section):
     synchronous: Literal["normal", "full"] = "normal"
     """SQLite only: `normal` survives the death of any process; `full` is slower and meant to survive a power cut."""
 
+    @model_validator(mode="after")
+    def _names_are_of_sqs(self) -> Self:
+        if self.response_name and not self.url.startswith("sqs:"):
+            message = "response_name is only for queues on SQS; other queues have one for each web replica"
+            raise ValueError(message)
+        return self
+
 
 class BucketSettings(_Section):
     """Where images, results and heartbeats live; empty is a folder below `data`."""

@@ -11,7 +11,7 @@ MAX_NAME_BYTES = 255
 """In UTF-8, since the course layout makes it a file's name."""
 
 _EXTENDED = re.compile(rb";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 def filename_in(disposition: bytes) -> str | None:

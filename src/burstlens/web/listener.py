@@ -1,9 +1,11 @@
 """The response listener: takes replies from this replica's own queue and hands each to whoever waits for it."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from burstlens.clock import Clock
-from burstlens.errors import BurstlensError, NotFound, Throttled
+from burstlens.errors import BurstlensError, Misconfigured, NotFound, Throttled
 from burstlens.lane import Lane
 from burstlens.messages import MalformedMessage, Result
 from burstlens.queues.base import Delivery, Queue, QueueOptions
@@ -22,8 +24,7 @@ _log = structlog.get_logger(__name__)
 class Listener:
     """Runs until it is cancelled. It survives whatever the queue raises: it backs off, counts, and goes on.
 
-    The queue's name is the same after a crash, so a reply that came meanwhile is received. A result that nobody waits
-    for is dropped here: it lives in the output bucket.
+    A result that nobody waits for is dropped here: it lives in the output bucket.
     """
 
     def __init__(self, lane: Lane, waiters: Waiters, options: WebOptions, clock: Clock, metrics: Metrics) -> None:
@@ -62,15 +63,23 @@ class Listener:
         if deliveries:
             await queue.delete([delivery for delivery in deliveries if delivery not in malformed])
         if malformed:
-            await queue.bury(malformed, "not a result")
+            await put_away(queue, malformed)
 
     def _hand_over(self, delivery: Delivery) -> bool:
         try:
             result = Result.parse(delivery.body)
         except MalformedMessage as error:
             self._metrics.replies.labels("malformed").inc()
-            _log.warning("a malformed reply was buried", message=delivery.message_id, error=str(error))
+            _log.warning("a malformed reply is put away", message=delivery.message_id, error=str(error))
             return False
         delivered = self._waiters.deliver(result)
         self._metrics.replies.labels("delivered" if delivered else "unclaimed").inc()
         return True
+
+
+async def put_away(queue: Queue, malformed: Sequence[Delivery]) -> None:
+    """Bury what is no result, or drop it where there is no place for dead letters: it must not come back for ever."""
+    try:
+        await queue.bury(malformed, "not a result")
+    except Misconfigured:
+        await queue.delete(malformed)

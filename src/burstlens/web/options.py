@@ -19,7 +19,7 @@ class WebOptions(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes a free one."""
     replica: ReplicaName = "web"
-    """Unique among the replicas of a deployment, the same after a restart: replies that came meanwhile are found."""
+    """Tells people which replica it is; each start of it has a response queue of its own, named after it."""
 
     max_image_bytes: int = Field(default=20 * MEBIBYTE, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1)

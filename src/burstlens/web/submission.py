@@ -105,8 +105,9 @@ class Submitter:
         return None
 
     async def _send(self, submission: Submission, way: str) -> None:
+        message = Message(self._request(submission).to_json())
         try:
-            await self._requests.send([Message(self._request(submission).to_json())])
+            await self._requests.send([message])
         except ValueError:  # all that has no bound of its own is left out of a claim check but these
             detail = "File name and content type are too long for this deployment's queue."
             raise Problem(Kind.BAD_FILE_NAME, detail, submission.request_id) from None

@@ -54,6 +54,7 @@ async def test_dead_letters_are_listed_shown_and_redriven_to_a_label(home: Home,
         assert "image" not in shown["request"]
         shown = json.loads((await home.run("dead-letters", "show", second)).out)
         assert re.fullmatch(r"(file|s3)://.+/inputs/request-second", shown["image"]["where"])
+        assert ("link" in shown["image"]) is (where == "aws")
 
         assert (await home.run("dead-letters", "redrive", second)).out == "redriven: 1\n"
         assert (await home.run("dead-letters", "redrive", "--all")).out == "redriven: 1\n"

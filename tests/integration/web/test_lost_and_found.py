@@ -1,11 +1,16 @@
 """Restarts, clients that vanish, replies that go astray: no result is lost, and nothing is held for ever."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from burstlens.clock import SystemClock
+from burstlens.errors import Misconfigured
 from burstlens.messages import Request, Result
-from burstlens.queues.base import Message
+from burstlens.queues.base import Delivery, Message, QueueOptions
+from burstlens.queues.memory import MemoryQueue
+from burstlens.web.listener import put_away
 from support.web import Worker, form, memory_lane, picture, send, serving, until, working
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +128,20 @@ async def test_malformed_reply_is_buried_and_the_next_one_still_handed_over() ->
         assert (await asked).status == 200
         assert await responses.dead_letter_count() == 2
         assert 'replies_total{outcome="malformed"} 2.0' in (await send(replica, "GET", "/metrics")).text
+
+
+async def test_malformed_reply_is_dropped_where_dead_letters_have_no_place() -> None:
+    class Homeless(MemoryQueue):
+        async def bury(self, deliveries: Sequence[Delivery], reason: str) -> None:
+            del deliveries, reason
+            message = "this queue has no dead-letter queue"
+            raise Misconfigured(message)
+
+    queue = Homeless("responses-web", QueueOptions(), SystemClock())
+    await queue.send([Message("no result")])
+    (delivery,) = await queue.receive(1, 0)
+    await put_away(queue, [delivery])
+    assert (await queue.depth()).total == 0
 
 
 async def test_r9_duplicate_reply_is_harmless() -> None:

@@ -90,6 +90,12 @@ async def test_a_queue_of_no_known_kind_is_refused_by_name(url: str) -> None:
         await open_lane(settings, SystemClock())
 
 
+async def test_sqs_without_a_prefix_is_refused_unless_the_response_queue_has_a_name(aws_credentials: None) -> None:
+    settings = Settings(queue=QueueSettings(url="sqs:"), buckets=MEMORY)
+    with pytest.raises(Misconfigured, match=r"sqs: without a prefix needs queue\.response_name"):
+        await open_lane(settings, SystemClock())
+
+
 async def test_a_bucket_of_no_known_kind_is_refused_by_name() -> None:
     buckets = MEMORY.model_copy(update={"outputs": "gopher://x"})
     settings = Settings(queue=QueueSettings(url="memory:"), buckets=buckets)

@@ -261,3 +261,10 @@ def test_a_pool_on_ec2_needs_a_launch_template(folder: Path) -> None:
 def test_two_pools_of_one_name_are_refused(folder: Path) -> None:
     with pytest.raises(Misconfigured, match="more than one is called 'aws'"):
         written(folder, REMOTE + REMOTE[REMOTE.index("[[pools]]") :])
+
+
+def test_a_shared_response_queue_is_a_matter_of_sqs(folder: Path) -> None:
+    text = '[queue]\nresponse_name = "all-replies"\nurl = '
+    assert written(folder, text + '"sqs:"').queue.response_name == "all-replies"
+    with pytest.raises(Misconfigured, match="response_name is only for queues on SQS"):
+        written(folder, text + '"memory:"')

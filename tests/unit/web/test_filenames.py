@@ -38,6 +38,7 @@ def test_plain_names_pass(name: str) -> None:
         ("../secret", "The file name has path parts; send the bare name."),
         ("a\\b", "The file name has path parts; send the bare name."),
         ("..", "The file name has path parts; send the bare name."),
+        ("a\ufffe.jpg", "The file name has control characters."),
         ("a\r\nSet-Cookie: x", "The file name has control characters."),
         ("a\0", "The file name has control characters."),
         ("a\x85b", "The file name has control characters."),
