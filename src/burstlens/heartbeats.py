@@ -1,5 +1,6 @@
 """Signs of life, kept as objects in the fleet bucket: one for each worker, one of the autoscaler."""
 
+import asyncio
 import contextlib
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
@@ -11,6 +12,8 @@ from burstlens.messages import Heartbeat, utc
 
 _FOLDER = "heartbeats"
 _AUTOSCALER = "autoscaler.json"
+_AT_ONCE = 32
+"""Heartbeats read at the same time: over a network one after the other would take longer than a tick."""
 
 
 class _Beat(BaseModel):
@@ -34,11 +37,16 @@ class Heartbeats:
 
     async def all(self) -> list[Heartbeat]:
         """The last heartbeat of every worker, old ones too; what cannot be read is left out."""
-        beats: list[Heartbeat] = []
-        async for key in self._bucket.list_keys(_FOLDER):
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(key: str) -> Heartbeat | None:
             with contextlib.suppress(NotFound, ValidationError):  # ended meanwhile, or written by another version
-                beats.append(Heartbeat.model_validate_json(await self._bucket.get(key)))
-        return beats
+                async with places:
+                    return Heartbeat.model_validate_json(await self._bucket.get(key))
+            return None
+
+        keys = [key async for key in self._bucket.list_keys(_FOLDER)]
+        return [beat for beat in await asyncio.gather(*map(read, keys)) if beat is not None]
 
     async def send_autoscaler(self) -> None:
         """Say that the autoscaler is alive: without it an idle worker ends by itself (R3)."""

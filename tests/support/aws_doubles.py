@@ -66,11 +66,14 @@ class Double:
 
 
 class Doubles:
-    """Both, each started by its first use."""
+    """Each started by its first use."""
 
     def __init__(self) -> None:
         programs = Path(sys.executable).parent
-        self.moto = Double((str(programs / "moto_server"), "-H", "127.0.0.1", "-p", "{port}"), {})
+        moto = (str(programs / "moto_server"), "-H", "127.0.0.1", "-p", "{port}")
+        self.moto = Double(moto, {})
+        self.ec2 = Double(moto, {})
+        """moto once more, for tests that make it forget everything."""
         self.ministack = Double((str(programs / "ministack"),), {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": "{port}"})
 
     def by_name(self, name: str) -> Double:
@@ -78,9 +81,9 @@ class Doubles:
         return {"moto": self.moto, "ministack": self.ministack}[name]
 
     def stop(self) -> None:
-        """End both."""
-        self.moto.stop()
-        self.ministack.stop()
+        """End them all."""
+        for double in (self.moto, self.ec2, self.ministack):
+            double.stop()
 
 
 def _free_port() -> int:

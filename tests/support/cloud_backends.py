@@ -62,7 +62,7 @@ async def local(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
 @asynccontextmanager
 async def ec2(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
     del folder
-    async with ec2_at(doubles.moto.url) as account:
+    async with ec2_at(doubles.ec2.url) as account:
         yield CloudBackend(account.cloud, POOL, replace(POOL, name="more", order=1), Spec({}))
 
 

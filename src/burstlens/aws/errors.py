@@ -36,7 +36,7 @@ _QUOTA = re.compile(r"\w*LimitExceeded(Exception)?|MaxSpot(Instance|FleetRequest
 _NOT_AUTHORIZED = re.compile(
     r"UnauthorizedOperation|AccessDenied(Exception)?|AuthFailure(\.\w+)?|InvalidClientTokenId|SignatureDoesNotMatch"
     r"|ExpiredToken(Exception)?|InvalidToken|UnrecognizedClient(Exception)?|MissingAuthenticationToken(Exception)?"
-    r"|IncompleteSignature|OptInRequired|Blocked|PendingVerification|RequestExpired|RequestTimeTooSkewed"
+    r"|(Incomplete|Invalid)Signature(Exception)?|OptInRequired|Blocked|PendingVerification|RequestExpired|RequestTimeTooSkewed"
     r"|InvalidAccessKeyId|InvalidSecurity(\.\w+)?|KMS\.AccessDeniedException|Kms(AccessDenied|OptInRequired)|403"
 )
 """`403` and `404`: the answer to a HEAD has no body, so its status is all that there is."""

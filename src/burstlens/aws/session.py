@@ -121,7 +121,9 @@ def _translated(what: str) -> Iterator[None]:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        CredentialRetrievalError,
         HTTPClientError,
+        MetadataRetrievalError,
         NoCredentialsError,
         ParamValidationError,
         PartialCredentialsError,
@@ -141,7 +143,7 @@ def _translated(what: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError) as error:
         message = f"{what}: {error}"
         raise NotAuthorized(message) from error
-    except (NoConnection, HTTPClientError) as error:
+    except (NoConnection, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError) as error:
         message = f"{what}: AWS does not answer: {error}"
         raise Unavailable(message) from error
     except ResponseParserError as error:  # a proxy's own page, such as an HTML 502

@@ -2,7 +2,7 @@
 
 import structlog
 
-from burstlens.errors import NotFound
+from burstlens.errors import NotAuthorized, NotFound
 from burstlens.messages import Result
 from burstlens.queues.base import Message, Queue, Queues
 
@@ -20,7 +20,7 @@ class Replies:
         self._open: dict[str, Queue] = {}
 
     async def send(self, reply_to: str | None, result: Result) -> None:
-        """Send the result. Where nobody is named, or the queue is gone or takes less, it waits in the output bucket.
+        """Send the result. Where nobody is named, or the queue is gone or refuses it, it waits in the output bucket.
 
         Raises:
             BurstlensError: the queue did not take it; it may or may not have been stored.
@@ -33,8 +33,8 @@ class Replies:
         except NotFound:
             self._open.pop(reply_to, None)
             _log.info("response queue is gone", reply_to=reply_to, request=result.id)
-        except ValueError as error:
-            _log.warning("the result is too large for its response queue", request=result.id, error=str(error))
+        except (NotAuthorized, ValueError) as error:
+            _log.warning("the response queue does not take the result", request=result.id, error=str(error))
 
     async def _queue(self, name: str) -> Queue:
         if name not in self._open:

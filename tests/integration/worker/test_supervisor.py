@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from burstlens.clock import Clock, ManualClock, SystemClock
+from burstlens.errors import Unavailable
 from burstlens.worker.supervisor import Supervisor
 from support.commands import Home
 from support.eventually import eventually
@@ -74,10 +75,19 @@ async def test_workers_that_end_by_themselves_are_not_started_again(tmp_path: Pa
 
 async def test_a_worker_that_keeps_dying_is_started_again_after_ever_longer_pauses(tmp_path: Path) -> None:
     clock = Hasty()
-    await supervisor(tmp_path, 'test "$(wc -l < started)" -ge 10 || exit 3', clock=clock).run()
+    await supervisor(tmp_path, 'test "$(wc -l < started)" -ge 8 || exit 3', clock=clock).run()
 
-    assert len(started(tmp_path)) == 10
-    assert clock.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert len(started(tmp_path)) == 8
+    assert clock.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
+async def test_r3_workers_that_do_nothing_but_die_are_given_up_and_the_others_drained(tmp_path: Path) -> None:
+    script = "mkdir steady 2>/dev/null && exec sleep 60; exit 3"
+    with pytest.raises(Unavailable, match="died 8 times in a row"):
+        await supervisor(tmp_path, script, count=2, clock=Hasty()).run()
+
+    assert len(started(tmp_path)) == 9
+    assert not any(lives(pid) for pid in started(tmp_path))
 
 
 async def test_a_worker_that_had_lived_long_is_started_again_soon(tmp_path: Path) -> None:

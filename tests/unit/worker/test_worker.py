@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from burstlens.buckets import Buckets, Layout
-from burstlens.errors import Unavailable
+from burstlens.errors import NotAuthorized, Unavailable
 from burstlens.heartbeats import Heartbeats
 from burstlens.messages import ErrorCode, Failure, Heartbeat, Request, Result, WorkerState
 from burstlens.queues.base import Message, QueueOptions
-from burstlens.queues.memory import MemoryQueues
+from burstlens.queues.memory import MemoryQueue, MemoryQueues
 from support.workers import REPLIES, Bench, bench
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +155,21 @@ async def test_r18_a_result_that_its_response_queue_does_not_take_waits_in_the_b
     narrow = MemoryQueues(desk.clock, max_message_bytes=100)
     await narrow.create(REPLIES, QueueOptions())
     desk.lane = replace(desk.lane, queues=narrow)
+    request = await desk.send("cat")
+    async with desk.working():
+        await desk.until_empty()
+    kept = await desk.lane.buckets.get_result(request.id)
+    assert kept is not None
+    assert kept.label == "cat"
+
+
+async def test_a_response_queue_that_refuses_the_worker_does_not_hold_it_up(desk: Bench) -> None:
+    class Forbidden(MemoryQueues):
+        async def open(self, name: str) -> MemoryQueue:
+            message = f"SendMessage on {name} is denied"
+            raise NotAuthorized(message)
+
+    desk.lane = replace(desk.lane, queues=Forbidden(desk.clock))
     request = await desk.send("cat")
     async with desk.working():
         await desk.until_empty()

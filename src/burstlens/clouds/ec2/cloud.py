@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from burstlens.aws.errors import meaning
 from burstlens.aws.session import AwsSession, call
 from burstlens.clock import Clock
 from burstlens.clouds.base import Instance, Pool, Spec
@@ -17,7 +18,7 @@ from burstlens.clouds.ec2.offers import Cooling
 from burstlens.clouds.ec2.recent import Recent
 from burstlens.clouds.ec2.request import Order
 from burstlens.clouds.user_data import worker_user_data
-from burstlens.errors import NotFound, Unavailable
+from burstlens.errors import CapacityUnavailable, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -98,7 +99,9 @@ class Ec2Cloud:
     async def _ec2(self) -> "BaseClient":
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._session.client, "ec2")
+                client = await asyncio.to_thread(self._session.client, "ec2")
+                client.meta.events.register_first("needs-retry.ec2.RunInstances", _take_no_for_an_answer)
+                self._client = client
             return self._client
 
     async def _each(self, ids: Sequence[str], operation: str, key: str, **parameters: object) -> None:
@@ -136,3 +139,16 @@ class Ec2Cloud:
                 self._recent.note_ending(known)
                 break
         return unknown
+
+
+def _take_no_for_an_answer(response: "tuple[Any, Mapping[str, Any]] | None", **_: object) -> None:
+    """Keep botocore from asking again for what there is no capacity for: another offer comes next.
+
+    EC2 says so with HTTP status 500, which botocore takes for a passing fault. Its three repetitions would use up what
+    RunInstances may be asked at all, and so bring throttling about.
+    """
+    if response is None:
+        return
+    http, parsed = response
+    if isinstance(meaning(parsed.get("Error", {}).get("Code", ""), "", ""), CapacityUnavailable):
+        http.status_code = 400

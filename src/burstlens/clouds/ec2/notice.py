@@ -87,13 +87,17 @@ async def heeding_notices(
     The block is cancelled, and this ends without an error, when it would outlast its machine; then the value has
     expired. What was in work is left to its leases. Metadata that does not answer changes nothing.
     """
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None) as limit:
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
             task = asyncio.create_task(_heed(metadata, stop, clock, drain_seconds, limit))
             try:
                 yield limit
             finally:
                 task.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
 
 
 async def _heed(

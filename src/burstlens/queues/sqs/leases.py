@@ -27,6 +27,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._leases: dict[str, _Lease] = {}
+        self._being_given_up: set[str] = set()
 
     def take(self, receipt: str, now: float, seconds: float) -> None:
         """A message was received."""
@@ -38,6 +39,10 @@ class Leases:
         """Whether it was released, deleted or buried here: it means nothing any more."""
         lease = self._leases.get(receipt)
         return lease is not None and lease.given_up
+
+    def being_given_up(self, receipt: str) -> bool:
+        """Whether SQS is being told so at this moment: then nobody has lost it."""
+        return receipt in self._being_given_up
 
     def ended(self, receipt: str, now: float) -> bool:
         """Whether it ran out or was given up, as far as is known here."""
@@ -60,9 +65,12 @@ class Leases:
         leases = [lease for receipt in receipts if (lease := self._leases.get(receipt))]
         for lease in leases:
             lease.given_up = True
+        self._being_given_up |= set(receipts)
         try:
             yield
         except BaseException:
             for lease in leases:
                 lease.given_up = False
             raise
+        finally:
+            self._being_given_up -= set(receipts)

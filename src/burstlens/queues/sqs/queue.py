@@ -75,7 +75,8 @@ class SqsQueue:
         now = self._clock.now()
         held = [delivery for delivery in deliveries if not self._leases.ended(delivery.receipt, now)]
         renewed = await self._renew(held, seconds)
-        return [delivery for delivery in deliveries if delivery not in renewed]
+        lost = [delivery for delivery in deliveries if delivery not in renewed]
+        return [delivery for delivery in lost if not self._leases.being_given_up(delivery.receipt)]
 
     async def release(self, deliveries: Sequence[Delivery], delay_seconds: float = 0.0) -> None:
         """Give messages back untried, visible after `delay_seconds`; SQS counts the attempt."""

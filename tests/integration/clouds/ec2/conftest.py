@@ -13,7 +13,7 @@ from support.ec2_faults import Faults, proxy_before
 @pytest.fixture(scope="session")
 def proxy(doubles: Doubles) -> Iterator[Double]:
     """One for all tests. Its first answer takes it three seconds of work, for which no test should have to wait."""
-    proxy = proxy_before(doubles.moto.url)
+    proxy = proxy_before(doubles.ec2.url)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
@@ -28,7 +28,7 @@ def proxy(doubles: Doubles) -> Iterator[Double]:
 async def ec2(doubles: Doubles, aws_credentials: None) -> AsyncIterator[Ec2]:
     """An account of its own."""
     del aws_credentials
-    async with ec2_at(doubles.moto.url) as account:
+    async with ec2_at(doubles.ec2.url) as account:
         yield account
 
 

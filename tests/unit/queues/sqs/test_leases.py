@@ -22,6 +22,8 @@ def test_what_was_given_up_has_ended_for_good() -> None:
     leases.take("r", now=100, seconds=30)
     with leases.giving_up(["r"]):
         assert leases.given_up("r")
+        assert leases.being_given_up("r")
+    assert not leases.being_given_up("r")
     leases.extend("r", 1000)
     assert leases.given_up("r")
     assert leases.ended("r", 101)
