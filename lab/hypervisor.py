@@ -12,7 +12,7 @@ import structlog
 
 from burstlens.aws.session import call, call_blocking
 from burstlens.clouds.ec2.tags import as_mapping
-from burstlens.errors import BurstlensError, NotFound
+from burstlens.errors import BurstlensError, NotFound, Throttled, Unavailable
 from lab.account import ROLE_CREDENTIALS
 from lab.machine import Machine
 from lab.metadata_server import ENDPOINT_VARIABLE, InstanceMetadata, MetadataServer
@@ -106,7 +106,7 @@ class Hypervisor:
                 await asyncio.Event().wait()
         behaviour = await self._attribute(instance_id, "instanceInitiatedShutdownBehavior")
         ending = "terminate_instances" if behaviour == "terminate" else "stop_instances"
-        await call(self._ec2, ending, InstanceIds=[instance_id])
+        await self._insist(ending, InstanceIds=[instance_id])
 
     @contextlib.asynccontextmanager
     async def _reachable(self, instance_id: str, metadata: InstanceMetadata) -> AsyncIterator[str]:
@@ -122,9 +122,18 @@ class Hypervisor:
             stopping.add_done_callback(self._stopping.discard)
 
     async def _attribute(self, instance_id: str, name: str) -> str:
-        answer = await call(self._ec2, "describe_instance_attribute", InstanceId=instance_id, Attribute=name)
+        answer = await self._insist("describe_instance_attribute", InstanceId=instance_id, Attribute=name)
         value: str = answer[name[0].upper() + name[1:]].get("Value", "")
         return value
+
+    async def _insist(self, operation: str, **parameters: object) -> Mapping[str, Any]:
+        """Call until moto answers: a machine does not end because its cloud was slow."""
+        while True:
+            try:
+                return await call(self._ec2, operation, **parameters)
+            except (Throttled, Unavailable) as error:
+                _log.warning("moto does not answer, trying again", operation=operation, error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
 
     def _listed(self) -> dict[str, Mapping[str, Any]]:
         """Every instance that is to have power, by id. Blocks."""
