@@ -62,7 +62,7 @@ def account_at(url: str, fleet: str = FLEET, lines: list[str] | None = None) -> 
 
 def order(**wish: Any) -> Order:  # noqa: ANN401
     """What `up` is asked for."""
-    return Order(Wish(**wish), QueueOptions(), lambda port: f"#cloud-config\n# port {port}\n")
+    return Order(Wish(**wish), QueueOptions(), lambda port, _: f"#cloud-config\n# port {port}\n")
 
 
 def reset(url: str) -> None:

@@ -62,6 +62,7 @@ class Double:
                 assert time.monotonic() < until, f"{self._arguments[0]} did not start"
                 time.sleep(0.02)
             else:
+                assert self._process.poll() is None, f"{self._arguments[0]} ended by itself"
                 return
 
 

@@ -53,8 +53,8 @@ def double_with_debian(folder: Path) -> Double:
     ]
     path = folder / "amis.json"
     path.write_text(json.dumps(images))
-    server = str(Path(sys.executable).parent / "moto_server")
-    return Double((server, "-H", "127.0.0.1", "-p", "{port}"), {"MOTO_AMIS_PATH": str(path)})
+    server = str(Path(__file__).with_name("moto_with_snapshot_tags.py"))
+    return Double((sys.executable, server, "-H", "127.0.0.1", "-p", "{port}"), {"MOTO_AMIS_PATH": str(path)})
 
 
 class QuickClock(SystemClock):

@@ -58,7 +58,10 @@ Image = Annotated[
 ]
 Subnet = Annotated[
     str | None,
-    typer.Option(help="The web host's; its VPC is the fleet's. Default: the default VPC's.", show_default=False),
+    typer.Option(
+        help="Where the fleet's instances are launched; its VPC is the fleet's. Default: the default VPC's.",
+        show_default=False,
+    ),
 ]
 ExpireDays = Annotated[
     int | None,
@@ -113,7 +116,6 @@ def up(
 
     Example: burstlens deploy aws up --yes
     """
-    from burstlens.deploy.aws.config import write_settings
     from burstlens.deploy.aws.parameters import Wish
     from burstlens.deploy.aws.target import Target
     from burstlens.deploy.aws.up import up as bring_up
@@ -125,7 +127,8 @@ def up(
     if stack is None:
         typer.echo("nothing was changed")
         raise typer.Exit(1)
-    typer.echo(write_settings(target.path, target.text))
+    for line in target.write(stack.parameters.get("WebSubnetId", "")):
+        typer.echo(line)
     if stack.parameters.get("WithWeb") == "true":
         typer.echo(f"the web tier is starting on {stack.outputs.get('WebAddress', 'its instance')}")
         if stack.parameters["WebCidr"].endswith("/0"):

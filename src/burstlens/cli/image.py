@@ -59,16 +59,15 @@ def bake(
     Example: burstlens image bake --cloud ec2 --wheel burstlens-0.1.0-py3-none-any.whl
     """
     from burstlens.deploy.aws.bake import Baker, Order
-    from burstlens.deploy.aws.builder import Site
     from burstlens.deploy.aws.fleet_bucket import FleetBucket
-    from burstlens.deploy.aws.stack_image import use_image, worker_profile
+    from burstlens.deploy.aws.stack_image import builder_site, use_image
     from burstlens.deploy.wheel import wheel_at
 
     del cloud
     settings = load_settings(config)
     account = _account(settings)
     bucket = FleetBucket(account.session, settings)
-    site = Site(instance_type, worker_profile(account), subnet or _subnet(settings))
+    site = builder_site(account, instance_type, subnet or _subnet(settings))
     with wheel_at(wheel) as found:
         order = Order(found, site, base, tuple(extra or ()), _model(settings))
         baked = _run(Baker(account.session, settings.fleet, bucket, SystemClock(), typer.echo).bake(order))

@@ -40,10 +40,22 @@ def single_commands() -> list[str]:
     for name in COMMANDS:
         variable = name.replace("-", "_")
         command = getattr(importlib.import_module(f"burstlens.cli.{variable}"), variable)
-        members = command.registered_commands if isinstance(command, typer.Typer) else []
-        own = [member.name or getattr(member.callback, "__name__", "") for member in members]
-        names += [f"{name} {member}" for member in own] or [name]
+        names += members(name, command) if isinstance(command, typer.Typer) else [name]
     return names
+
+
+def members(name: str, group: typer.Typer) -> list[str]:
+    """The commands of a group, and of the groups in it."""
+    own = [member.name or getattr(member.callback, "__name__", "") for member in group.registered_commands]
+    names = [f"{name} {member}" for member in own]
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        names += members(f"{name} {inner.name}", inner.typer_instance)
+    return names
+
+
+def test_commands_of_groups_in_groups_are_looked_at_too() -> None:
+    assert {"deploy aws plan", "deploy aws down", "image bake", "web"} <= set(single_commands())
 
 
 @pytest.mark.parametrize("command", single_commands())

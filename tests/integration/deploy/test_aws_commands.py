@@ -7,6 +7,7 @@ import pytest
 
 from burstlens.aws.options import AwsOptions
 from burstlens.aws.session import AwsSession
+from burstlens.cli.image import _subnet
 from burstlens.clock import SystemClock
 from burstlens.queues.base import QueueOptions
 from burstlens.queues.sqs.queues import SqsQueues
@@ -74,6 +75,36 @@ async def test_a_file_of_another_deployment_stops_up_before_anything_is_made(
     assert "burstlens.toml is another deployment's (fleet is 'theirs' there, and 'ours' here)" in done.err
     assert path.read_text() == 'fleet = "theirs"\n'
     assert content(account_at(environment["AWS_ENDPOINT_URL"]))["stacks"] == []
+
+
+async def test_a_folder_that_takes_no_file_stops_up_before_anything_is_made(
+    home: Home, environment: dict[str, str]
+) -> None:
+    done = await home.run(*AWS, "up", "--yes", "--config", "nowhere/burstlens.toml", **environment)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        "burstlens: nowhere/burstlens.toml is to be written, but not into the folder nowhere: it is not there"
+    ]
+    assert content(account_at(environment["AWS_ENDPOINT_URL"]))["stacks"] == []
+
+
+async def test_a_network_that_is_named_is_where_workers_and_builders_are_launched(
+    home: Home, environment: dict[str, str]
+) -> None:
+    account = account_at(environment["AWS_ENDPOINT_URL"])
+    subnet = account.ask("ec2", "describe_subnets")["Subnets"][0]["SubnetId"]
+    path = home.folder / "burstlens.toml"
+
+    first = await home.run(*AWS, "up", "--yes", "--subnet", subnet, **environment)
+    settings = load_settings(path)
+    path.write_text(path.read_text().replace(f'zones = ["{subnet}"]\n', ""))
+    second = await home.run(*AWS, "up", "--yes", **environment)
+
+    assert (first.code, second.code) == (0, 0), (first.err, second.err)
+    assert settings.fleet_pools()[0].zones == (subnet,)
+    assert _subnet(settings) == subnet
+    assert f'burstlens.toml: zones = ["{subnet}"] is missing in the pool ec2' in second.out
 
 
 async def test_status_and_down_tell_what_there_is_and_what_is_left(home: Home, environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.builder import BUILDER
 from burstlens.deploy.aws.changes import Proposal
 from burstlens.deploy.aws.down import down
+from burstlens.deploy.aws.inventory import take_inventory
 from burstlens.deploy.aws.names import BUCKETS, INPUTS, STACK
 from burstlens.deploy.aws.stack import find_stack
 from burstlens.deploy.aws.up import plan, up
@@ -181,9 +182,46 @@ def test_down_removes_response_queues_images_and_every_version_of_an_object(moto
     assert snapshots(account) == before
 
 
-def snapshots(account: Account) -> set[str]:
-    """Moto has many from the beginning."""
-    return {found["SnapshotId"] for found in account.ask("ec2", "describe_snapshots", OwnerIds=["self"])["Snapshots"]}
+def test_down_removes_what_a_bake_and_an_export_that_were_killed_have_left(
+    moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = account_at(moto)
+    empty, before = content(account), snapshots(account)
+    snapshot = snapshot_of(account, FLEET)
+    others = snapshot_of(account, f"{FLEET}2")
+    role = f"{FLEET}-vmdk-0123456789abcdef0"
+    tag = tags.as_list({tags.FLEET: FLEET})
+    account.ask("iam", "create_role", RoleName=role, AssumeRolePolicyDocument="{}", Tags=tag)
+    ask = account.ask
+
+    def exports(service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Moto knows none."""
+        if operation == "describe_export_image_tasks":
+            return {"ExportImageTasks": []}
+        return ask(service, operation, **parameters)
+
+    monkeypatch.setattr(account, "ask", exports)
+    found = take_inventory(account)
+    down(account)
+
+    assert found.lines() == [f"snapshot {snapshot} of no image", f"role {role} of an export"]
+    assert content(account) == empty
+    assert snapshots(account) == before | {others: ""}
+
+
+def snapshot_of(account: Account, fleet: str) -> str:
+    """A snapshot as EC2 makes it for an image of the fleet."""
+    volume = account.ask("ec2", "create_volume", AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    specification = {"ResourceType": "snapshot", "Tags": tags.as_list({tags.FLEET: fleet})}
+    made = account.ask("ec2", "create_snapshot", VolumeId=volume, TagSpecifications=[specification])
+    account.ask("ec2", "delete_volume", VolumeId=volume)
+    return str(made["SnapshotId"])
+
+
+def snapshots(account: Account) -> dict[str, str]:
+    """What each is for, by id. Moto has many from the beginning."""
+    found = account.ask("ec2", "describe_snapshots", OwnerIds=["self"])["Snapshots"]
+    return {each["SnapshotId"]: each.get("Description", "") for each in found}
 
 
 def image_of(account: Account) -> None:
@@ -279,13 +317,15 @@ Death = tuple[int, bool]
 
 
 def _deaths(run: Callable[[Account], object], url: str) -> list[Death]:
-    """Where a run can die: before each of its calls, and after each that changes something."""
+    """Where a run can die: before and after each of its calls that changes something.
+
+    Between two of them the account is what it is, or goes on by itself; a dead process makes no difference to that.
+    """
     with calls() as watched:
         run(account_at(url))
-    before = [(number, False) for number in range(len(watched.names))]
-    return before + [
-        (number, True) for number, name in enumerate(watched.names) if not name.startswith(CHANGES_NOTHING)
-    ]
+    changing = [number for number, name in enumerate(watched.names) if not name.startswith(CHANGES_NOTHING)]
+    assert len(changing) > 1
+    return [(number, happens) for number in changing for happens in (False, True)]
 
 
 def _die(run: Callable[[Account], object], account: Account, death: Death) -> None:

@@ -23,7 +23,7 @@ from burstlens.deploy.aws.builder import Site
 from burstlens.deploy.aws.fleet_bucket import FleetBucket
 from burstlens.deploy.aws.images import Image, Images
 from burstlens.deploy.aws.parameters import Wish
-from burstlens.deploy.aws.stack_image import image_in_use, use_image, worker_profile
+from burstlens.deploy.aws.stack_image import builder_site, image_in_use, use_image
 from burstlens.deploy.wheel import wheel_at
 from burstlens.errors import Misconfigured, NotFound, Unavailable
 from burstlens.queues.base import QueueOptions
@@ -112,7 +112,7 @@ class Fleet:
         return builders(self.ec2, self.name)
 
     def make_stack(self) -> None:
-        order = up.Order(Wish(), QueueOptions(77, 3), lambda _: "")
+        order = up.Order(Wish(), QueueOptions(77, 3), lambda *_: "")
         assert up.up(self.account(), order, lambda _: None, lambda: True)
 
     def template(self) -> Mapping[str, Any]:
@@ -218,6 +218,25 @@ async def test_a_builder_that_somebody_ends_is_told(fleet: Fleet) -> None:
 
     with fleet.host(boot), pytest.raises(Unavailable, match="was terminated"):
         await fleet.bake()
+
+
+async def test_a_builder_that_cannot_be_removed_does_not_hide_why_it_failed(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = burstlens.aws.session.call_blocking
+
+    def stubborn(client: BaseClient, operation: str, **parameters: object) -> Mapping[str, Any]:
+        if operation == "terminate_instances":
+            message = "terminate_instances: it is down"
+            raise Unavailable(message)
+        return real(client, operation, **parameters)
+
+    # What an earlier run has left is removed before a builder is launched: of that, there is none.
+    monkeypatch.setattr(burstlens.aws.session, "call_blocking", stubborn)
+    with fleet.host(lambda _: None), pytest.raises(Misconfigured, match="did not succeed"):
+        await fleet.bake()
+
+    assert any("a builder may be left" in line and "it is down" in line for line in fleet.said)
 
 
 async def test_the_same_wheel_is_not_baked_twice(fleet: Fleet) -> None:
@@ -378,7 +397,10 @@ async def test_the_stack_names_the_image_and_keeps_everything_else(fleet: Fleet)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
     assert attributes["VisibilityTimeout"] == "77"
     iam: Any = fleet.session.client("iam")
-    assert iam.get_instance_profile(InstanceProfileName=worker_profile(account))["InstanceProfile"]["Roles"]
+    site = builder_site(account, "t3.medium", "")
+    assert iam.get_instance_profile(InstanceProfileName=site.instance_profile)["InstanceProfile"]["Roles"]
+    (group,) = fleet.ec2.describe_security_groups(GroupIds=[site.security_group])["SecurityGroups"]
+    assert group["Description"] == f"Image builders of the burstlens fleet {fleet.name}"
 
 
 async def test_without_a_stack_the_operator_is_told_what_makes_one(fleet: Fleet) -> None:
@@ -396,20 +418,20 @@ async def test_the_commands_bake_list_and_prune(fleet: Fleet, home: Home) -> Non
     (home.folder / "burstlens.toml").write_text(
         f'fleet = "{fleet.name}"\n[aws]\nendpoint = "{fleet.url}"\n[buckets]\nfleet = "s3://{fleet.bucket}"\n'
     )
-    first, second = fleet.order().wheel.path, fleet.order("0.2.0").wheel.path
 
     def version(text: str) -> None:
         says_done(fleet.s3, "0.2.0" if "-0.2.0-" in text else VERSION)(text)
 
     with fleet.host(version):
-        baked = [await home.run("image", "bake", "--cloud", "ec2", "--wheel", path) for path in (first, second)]
+        await fleet.bake()
+        baked = await home.run("image", "bake", "--cloud", "ec2", "--wheel", fleet.order("0.2.0").wheel.path)
     asked = (("list", "--json"), ("list",), ("prune", "--keep", 0))
     running = [await home.start("image", *arguments) for arguments in asked]
     as_json, table, unsure = [await each.ended() for each in running]
     pruned = await home.run("image", "prune", "--keep", 0, "--yes")
     listed = json.loads(as_json.out)
 
-    assert [run.code for run in baked] == [0, 0], [run.err for run in baked]
+    assert baked.code == 0, baked.err
     assert [(each["version"], each["in_use"]) for each in listed] == [("0.2.0", True), (VERSION, False)]
     assert unsure.code != 0
     assert pruned.code == 0, pruned.err

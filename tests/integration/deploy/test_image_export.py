@@ -13,8 +13,10 @@ from botocore.stub import Stubber
 from burstlens.aws.options import AwsOptions
 from burstlens.aws.session import AwsSession
 from burstlens.clouds.ec2.tags import FLEET
+from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.export import Exporter
 from burstlens.deploy.aws.export_grant import ExportGrant
+from burstlens.deploy.aws.exports import export_roles, remove_exports
 from burstlens.deploy.aws.fleet_bucket import FleetBucket
 from burstlens.deploy.aws.images import Image, Source
 from burstlens.errors import Misconfigured, Unavailable
@@ -82,6 +84,9 @@ class Cloud:
 
     def exporter(self, role: str = "") -> Exporter:
         return Exporter(self.session, NAME, FleetBucket(self.session, self.settings), QuickClock(), self.hear, role)
+
+    def account(self) -> Account:
+        return Account(self.session, NAME, QuickClock(), self.said.append)
 
     def hear(self, line: str) -> None:
         """What the export says; and, while it runs, what is granted."""
@@ -301,3 +306,35 @@ async def test_a_completed_export_without_a_file_is_told(cloud: Cloud) -> None:
 
     with pytest.raises(Unavailable, match="is not there"):
         await cloud.exporter().export(IMAGE)
+
+
+async def test_what_an_export_that_was_killed_has_left_is_found_and_removed(cloud: Cloud) -> None:
+    await ExportGrant(cloud.session, NAME, ROLE).make(f"{NAME}-bucket", "exports/")
+    others = [f"{NAME}-vmdk-theirs", f"{NAME}-2-vmdk-1"]
+    for role in others:
+        cloud.iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+    account = cloud.account()
+    another = {"ExportImageTaskId": "export-ami-2", "Tags": [{"Key": FLEET, "Value": "another"}]}
+    cloud.under_way(task("active"), task("active") | another)
+    cloud.cancelled()
+
+    found = await asyncio.to_thread(export_roles, account)
+    await asyncio.to_thread(remove_exports, account)
+    await asyncio.to_thread(remove_exports, account)
+
+    assert found == [ROLE]
+    assert [line.split() for line in cloud.said] == [["cancelled", TASK], ["deleted", "the", "role", ROLE]]
+    assert [cloud.has_role(role) for role in (ROLE, *others)] == [False, True, True]
+    for role in others:
+        cloud.iam.delete_role(RoleName=role)
+
+
+async def test_an_export_that_cannot_be_cancelled_loses_its_role_all_the_same(cloud: Cloud) -> None:
+    await ExportGrant(cloud.session, NAME, ROLE).make(f"{NAME}-bucket", "exports/")
+    cloud.under_way(task("active"))
+    cloud.stub.add_client_error("cancel_export_task", "IncorrectState", "it is being transferred", 400)
+
+    await asyncio.to_thread(remove_exports, cloud.account())
+
+    assert not cloud.has_role()
+    assert any("being transferred" in line for line in cloud.said)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from burstlens.clouds.user_data import ENVIRONMENT_FILE
-from burstlens.deploy.aws.config import difference, settings_text, web_user_data, write_settings
+from burstlens.deploy.aws.config import (
+    check_writable,
+    difference,
+    missing_zones,
+    settings_text,
+    web_user_data,
+    write_settings,
+)
 from burstlens.deploy.aws.names import Names
 from burstlens.deploy.aws.parameters import LONGEST_VALUE
 from burstlens.errors import Misconfigured
@@ -52,6 +59,39 @@ def test_an_endpoint_is_written_down(tmp_path: Path) -> None:
     )
 
 
+def test_a_network_that_was_given_is_where_the_pool_launches(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, settings_text(NAMES, None, QueueOptions(), "subnet-1"))
+
+    assert settings.fleet_pools()[0].zones == ("subnet-1",)
+    assert missing_zones(settings, "subnet-1") == ""
+
+
+def test_an_older_file_lacks_the_line_that_names_the_network(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, settings_text(NAMES, None, QueueOptions()))
+
+    assert missing_zones(settings, "") == ""
+    assert missing_zones(settings, "subnet-1").startswith('zones = ["subnet-1"] is missing in the pool ec2: ')
+
+
+def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:
+    check_writable(tmp_path / "burstlens.toml")
+    with pytest.raises(Misconfigured, match=r"nowhere: it is not there$"):
+        check_writable(tmp_path / "nowhere" / "burstlens.toml")
+    with pytest.raises(Misconfigured, match=r"/dev/null: it is not there$"):
+        check_writable(Path("/dev/null/burstlens.toml"))
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+
+    with pytest.raises(Misconfigured, match=r"No space left on device.*run this again"):
+        write_settings(tmp_path / "burstlens.toml", "a = 1\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_is_written_once_and_an_edited_one_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "burstlens.toml"
 
@@ -74,6 +114,8 @@ def test_settings_of_this_deployment_may_differ_in_what_an_operator_tunes(tmp_pa
         ('fleet = "cams"', 'fleet = "others"'),
         ('region = "eu-central-1"', 'region = "us-east-1"'),
         ('url = "sqs:cams-"', 'url = "sqlite:queues"'),
+        ('url = "sqs:cams-"', 'url = "sqs:cams-"\nname = "jobs"'),
+        ('url = "sqs:cams-"', 'url = "sqs:cams-"\nresponse_name = "answers"'),
         ("s3://cams-fleet-123456789012", "s3://cams-fleet-999999999999"),
     ],
 )

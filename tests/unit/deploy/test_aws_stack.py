@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from botocore.session import get_session
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from burstlens.aws.options import AwsOptions
 from burstlens.aws.session import AwsSession
 from burstlens.deploy.aws.account import Account
+from burstlens.deploy.aws.changes import Proposal
+from burstlens.deploy.aws.down import down
 from burstlens.deploy.aws.names import STACK
-from burstlens.deploy.aws.stack import delete_stack, event_line, find_stack, first_failure, settled
-from burstlens.deploy.aws.up import up
-from burstlens.errors import Unavailable
+from burstlens.deploy.aws.stack import delete_stack, event_line, failure, find_stack, first_failure, settled
+from burstlens.deploy.aws.up import plan, up
+from burstlens.errors import Misconfigured, Unavailable
 from support.aws_account import HastyClock, order
 
 ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/cams/1"
@@ -56,11 +58,20 @@ class Scripted:
                         "StackName": "cams",
                         "StackStatus": status,
                         "CreationTime": NOW,
-                        "Tags": [{"Key": STACK, "Value": "cams"}],
+                        # One that has only ever been proposed has none: they are its change set's.
+                        "Tags": [] if status == "REVIEW_IN_PROGRESS" else [{"Key": STACK, "Value": "cams"}],
                     }
                 ]
             },
         )
+
+    def change_sets(self, *names: str) -> None:
+        """That nobody has executed."""
+        found = [
+            {"ChangeSetName": name, "ChangeSetId": f"arn:{name}", "ExecutionStatus": "AVAILABLE", "StackId": ID}
+            for name in names
+        ]
+        self.stub.add_response("list_change_sets", {"Summaries": found})
 
     def no_stack(self) -> None:
         message = "Stack with id cams does not exist"
@@ -197,3 +208,74 @@ def test_only_change_sets_of_ours_that_nobody_executed_are_removed(scripted: Scr
 
     with pytest.raises(Unavailable, match="run `burstlens deploy aws down` again"):
         up(scripted.account, order(), lambda _: None, lambda: True)
+
+
+def test_a_stack_that_somebody_else_proposes_is_left_alone(scripted: Scripted) -> None:
+    acts = (
+        lambda: plan(scripted.account, order(), lambda _: None),
+        lambda: up(scripted.account, order(), lambda _: None, lambda: True),
+        lambda: down(scripted.account),
+    )
+    for act in acts:
+        scripted.stack("REVIEW_IN_PROGRESS")
+        scripted.change_sets("burstlens-1", "theirs")
+        with pytest.raises(Misconfigured, match="is not burstlens's: somebody proposes it with the change set theirs"):
+            act()
+
+
+def test_a_stack_that_we_have_proposed_is_ours_though_it_has_no_tags_yet(scripted: Scripted) -> None:
+    for change_sets in (["burstlens-1"], []):
+        scripted.stack("REVIEW_IN_PROGRESS")
+        scripted.change_sets(*change_sets)
+
+        assert find_stack(scripted.account) is not None
+
+
+def test_a_change_set_is_executed_once_however_often_it_is_asked_for(scripted: Scripted) -> None:
+    scripted.stack("UPDATE_COMPLETE")
+    stack = find_stack(scripted.account)
+    assert stack is not None
+    asked = {"ChangeSetName": "arn:1", "RetainExceptOnCreate": True, "ClientRequestToken": ANY}
+    scripted.stub.add_response("execute_change_set", {}, asked)
+
+    Proposal("arn:1", stack, ()).execute(scripted.account)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+        "(Service: AmazonSQS; Error Code: AWS.SimpleQueueService.QueueDeletedRecently)",
+    ],
+)
+def test_an_up_just_after_a_down_says_how_long_to_wait(scripted: Scripted, words: str) -> None:
+    scripted.stack("ROLLBACK_COMPLETE")
+    scripted.events(event(2, "RequestQueue", "CREATE_FAILED", words), event(1, "cams", "X", "User Initiated"))
+    stack = find_stack(scripted.account)
+    assert stack is not None
+
+    assert str(failure(scripted.account, stack, "could not be changed")).endswith(
+        "; SQS keeps the name of a deleted queue for 60 s: wait, and run this again"
+    )
+
+
+def test_a_repeated_down_ends_instances_while_the_stack_is_being_deleted(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr("burstlens.deploy.aws.down.end_all", lambda _: ended.append("all"))
+    monkeypatch.setattr("burstlens.deploy.aws.down.terminate_all", lambda _: ended.append("meanwhile"))
+    for step in ("remove_queues", "remove_exports", "_remove_images", "_what_is_left"):
+        monkeypatch.setattr(f"burstlens.deploy.aws.down.{step}", lambda *_: None)
+    monkeypatch.setattr("burstlens.deploy.aws.down.has_bucket", lambda *_: False)
+    scripted.stack("DELETE_IN_PROGRESS")
+    scripted.events()
+    scripted.stub.add_response("delete_stack", {})
+    scripted.stack("DELETE_IN_PROGRESS")
+    scripted.events()
+    scripted.no_stack()
+    scripted.events()
+
+    down(scripted.account)
+
+    assert ended == ["all", "meanwhile", "meanwhile", "all"]

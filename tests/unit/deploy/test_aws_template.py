@@ -1,5 +1,8 @@
 """The template: as CloudFormation takes it, least privilege, nothing open, nothing in clear text."""
 
+import importlib.resources
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +19,13 @@ LARGEST_BODY = 51_200
 
 NO_RESOURCES = {"ec2:DescribeInstances", "sqs:ListQueues"}
 """Actions that know no resource level (Service Authorization Reference)."""
+
+ACTION_KEYS = {
+    "ec2:CreateTags": {"ec2:CreateAction"},
+    "iam:PassRole": {"iam:PassedToService"},
+    "iam:CreateServiceLinkedRole": {"iam:AWSServiceName"},
+}
+"""Condition keys that belong to an action, not to a type of resource (Service Authorization Reference)."""
 
 EMPTY_IMAGE = ("W1030", "W1031", "W2506")
 """An image may be empty, which a parameter of the type AWS::EC2::Image::Id may not."""
@@ -96,21 +106,119 @@ def test_every_resource_of_a_policy_is_the_fleets_or_bound_to_it_by_a_condition(
             assert own or "Condition" in statement or resource == "*", (name, statement)
 
 
-def test_what_each_tier_may_do_is_what_its_code_calls(resources: Mapping[str, Resource]) -> None:
-    may: dict[str, set[str]] = {}
-    for name, statement in allowed(resources):
-        may.setdefault(name, set()).update(as_list(statement["Action"]))
+LOOK = ("sqs:GetQueueUrl", "sqs:GetQueueAttributes")
+TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+MAKE = ("sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes")
+SEND = ("sqs:SendMessage",)
+READ_WRITE = ("s3:GetObject", "s3:PutObject")
+DELETE = ("s3:DeleteObject",)
+LIST = ("s3:ListBucket",)
+LAUNCH = ("ec2:RunInstances",)
+MARK = ("ec2:CreateTags",)
 
-    read = {"sqs:GetQueueUrl", "sqs:GetQueueAttributes"}
-    take = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
-    objects = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
-    queues = {"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:ListQueues"}
-    machines = {"ec2:RunInstances", "ec2:DescribeInstances", "ec2:CreateTags", "ec2:TerminateInstances"}
-    assert may == {
-        "WorkerPolicy": read | take | objects | {"sqs:SendMessage"},
-        "WebPolicy": read | take | objects | queues | {"sqs:SendMessage"},
-        "AutoscalerPolicy": read | objects | machines | {"iam:PassRole", "iam:CreateServiceLinkedRole"},
+CALLS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "WorkerPolicy": {
+        "RequestQueue": (*LOOK, *TAKE),
+        "DeadLetters": (*LOOK, *SEND),
+        "responses-*": (*LOOK, *SEND),
+        "inputs": LIST,
+        "inputs/*": READ_WRITE,
+        "outputs": LIST,
+        "outputs/*": READ_WRITE,
+        "fleet": LIST,
+        "fleet/*": (*READ_WRITE, *DELETE),
+    },
+    "WebPolicy": {
+        "*": ("sqs:ListQueues",),
+        "RequestQueue": (*LOOK, *SEND),
+        "DeadLetters": LOOK,
+        "responses-*": (*LOOK, *TAKE, *MAKE),
+        "responses-*-dead": SEND,
+        "inputs": LIST,
+        "inputs/*": (*READ_WRITE, *DELETE),
+        "outputs": LIST,
+        "outputs/*": (*READ_WRITE, *DELETE),
+        "fleet": LIST,
+        "fleet/*": (*READ_WRITE, *DELETE),
+    },
+    "AutoscalerPolicy": {
+        "*": ("ec2:DescribeInstances",),
+        "RequestQueue": LOOK,
+        "DeadLetters": LOOK,
+        "fleet": LIST,
+        "fleet/*": (*READ_WRITE, *DELETE),
+        "image/*": LAUNCH,
+        "network-interface/*": LAUNCH,
+        "security-group/${WorkerGroup.GroupId}": LAUNCH,
+        "subnet/*": LAUNCH,
+        "volume/*": (*LAUNCH, *MARK),
+        "launch-template/${WorkerTemplate}": LAUNCH,
+        "instance/*": (*LAUNCH, *MARK, "ec2:TerminateInstances"),
+        "spot-instances-request/*": (*LAUNCH, *MARK),
+        "WorkerRole": ("iam:PassRole",),
+        "role/aws-service-role/spot.amazonaws.com/*": ("iam:CreateServiceLinkedRole",),
+    },
+}
+"""What the code of each tier calls, and on what."""
+
+
+def short(resource: Any) -> str:  # noqa: ANN401
+    """A resource of a policy without what all have in common."""
+    if isinstance(resource, str):
+        return resource
+    ((how, what),) = resource.items()
+    if how == "GetAtt":
+        return str(what).removesuffix(".Arn")
+    name = str(what).replace("-${AWS::AccountId}-${AWS::Region}", "")
+    return name.rpartition(":")[2].removeprefix("${Fleet}-")
+
+
+def test_what_each_tier_may_do_to_what_is_what_its_code_calls(resources: Mapping[str, Resource]) -> None:
+    may = {
+        (name, short(resource), action)
+        for name, statement in allowed(resources)
+        for resource in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
     }
+
+    assert may == {
+        (name, resource, action)
+        for name, of_policy in CALLS.items()
+        for resource, actions in of_policy.items()
+        for action in actions
+    }
+
+
+def types_of(action: str, resource: str) -> list[list[str]]:
+    """The condition keys of each type of resource that an action knows and this is one of, as cfn-lint has them."""
+    service, _, verb = action.lower().partition(":")
+    try:
+        policies = importlib.resources.files("cfnlint").joinpath("data", "AdditionalSpecs", "Policies.json")
+        known = json.loads(policies.read_text())[service]
+        kinds = [known["Resources"][kind] for kind in known["Actions"][verb].get("Resources", ())]
+        formats = [(kind["ARNFormats"], kind.get("ConditionKeys", [])) for kind in kinds]
+    except (FileNotFoundError, KeyError) as error:
+        pytest.skip(f"cfn-lint keeps what it knows of policies in another way: {error!r}")
+    name = resource.replace("AWS::", "").split(":", 5)[-1]
+    return [keys for arns, keys in formats if any(re.fullmatch(arn.split(":", 5)[-1], name) for arn in arns)]
+
+
+def test_every_condition_is_one_that_aws_knows_for_the_action_and_the_resource(
+    resources: Mapping[str, Resource],
+) -> None:
+    """Another never holds: whoever asks is not authorised."""
+    checked = 0
+    for name, statement in allowed(resources):
+        used = {key for test in statement.get("Condition", {}).values() for key in test}
+        for resource in as_list(statement["Resource"]) if used else ():
+            for action in as_list(statement["Action"]):
+                text = resource.get("Sub", "role/any")
+                (keys,) = types_of(action, text)
+                known = {key.partition("${")[0] for key in keys} | ACTION_KEYS.get(action, set())
+                of_tags = {key.partition("/")[0] + "/" if "/" in key else key for key in used}
+                assert of_tags <= known, (name, statement["Sid"], action, text, of_tags - known)
+                checked += 1
+    assert checked >= 14
 
 
 def test_the_autoscaler_ends_and_marks_only_what_carries_the_fleets_tag(resources: Mapping[str, Resource]) -> None:
@@ -123,6 +231,7 @@ def test_the_autoscaler_ends_and_marks_only_what_carries_the_fleets_tag(resource
     assert launch["StringEquals"] == {"aws:RequestTag/burstlens:fleet": {"Ref": "Fleet"}}
     assert "launch-template/${WorkerTemplate}" in str(launch["ArnEquals"]["ec2:LaunchTemplate"])
     assert found["LaunchWith"]["Condition"]["ArnEquals"] == launch["ArnEquals"]
+    assert found["LaunchSpot"]["Condition"] == {"StringEquals": launch["StringEquals"]}
     assert found["HandOverWorkerRole"]["Resource"] == {"GetAtt": "WorkerRole.Arn"}
 
 
@@ -149,12 +258,22 @@ def test_queues_and_buckets_refuse_what_is_not_encrypted_on_its_way(resources: M
         assert str({"GetAtt": f"{name}.Arn"}) in refused
 
 
+def test_a_queues_policy_is_about_that_queue_alone_or_sqs_refuses_it(resources: Mapping[str, Resource]) -> None:
+    policies = of_type(resources, "AWS::SQS::QueuePolicy")
+    assert len(policies) == 2
+    for properties in policies.values():
+        (queue,) = properties["Queues"]
+        for statement in properties["PolicyDocument"]["Statement"]:
+            assert statement["Resource"] == {"GetAtt": f"{queue['Ref']}.Arn"}
+
+
 def test_nobody_reaches_a_worker_and_only_the_web_port_of_the_web_host_is_open(
     resources: Mapping[str, Resource],
 ) -> None:
     groups = of_type(resources, "AWS::EC2::SecurityGroup")
     assert {name: group.get("SecurityGroupIngress", []) for name, group in groups.items()} == {
         "WorkerGroup": [],
+        "BuilderGroup": [],
         "HostGroup": [
             {
                 "IpProtocol": "tcp",
@@ -165,7 +284,8 @@ def test_nobody_reaches_a_worker_and_only_the_web_port_of_the_web_host_is_open(
             }
         ],
     }
-    assert {rule["FromPort"] for group in groups.values() for rule in group["SecurityGroupEgress"]} == {443}
+    out = {name: {rule["FromPort"] for rule in group["SecurityGroupEgress"]} for name, group in groups.items()}
+    assert out == {"WorkerGroup": {443}, "HostGroup": {443}, "BuilderGroup": {80, 443}}
     assert not of_type(resources, "AWS::EC2::SecurityGroupIngress")
 
 

@@ -14,7 +14,7 @@ from burstlens.deploy.aws.fleet_bucket import FleetBucket
 from burstlens.deploy.aws.images import Image, Images, Source
 from burstlens.deploy.aws.recipe import Place, Recipe
 from burstlens.deploy.wheel import Wheel
-from burstlens.errors import Misconfigured
+from burstlens.errors import BurstlensError, Misconfigured
 
 _LOG_LINES = 30
 
@@ -56,9 +56,19 @@ class Baker:
                 image = await self._build(order, recipe)
             else:
                 self._say(f"{image.id}: this wheel was baked on {source.base} at {image.created}")
-            return await self._images.available(image)
-        finally:
+            image = await self._images.available(image)
+        except BaseException:
+            await self._tidy_up()
+            raise
+        await self._builders.remove()
+        return image
+
+    async def _tidy_up(self) -> None:
+        """Remove builders, and raise nothing that would hide why."""
+        try:
             await self._builders.remove()
+        except BurstlensError as error:
+            self._say(f"a builder may be left, which the next bake ends: {error}")
 
     async def _build(self, order: Order, recipe: Recipe) -> Image:
         bucket, wheel, source, run = self._bucket, order.wheel, recipe.source, uuid.uuid4().hex

@@ -22,6 +22,8 @@ _SECONDS = 1800.0
 """From the launch to the end: the steps themselves end after 1,200 s (baking/bake.sh), booting and Debian's packages
 take some 60 s."""
 _ALIVE = ("pending", "running", "stopping", "stopped")
+_LATE_SECONDS = (1.0, 2.0, 4.0)
+"""Pauses while EC2 does not know an instance that it has just launched."""
 
 Say = Callable[[str], None]
 """Called with one line whenever there is something to tell the operator."""
@@ -35,7 +37,9 @@ class Site:
     instance_profile: str
     """Its name. May read ``images/*`` of the fleet's bucket and write ``builds/*``."""
     subnet: str = ""
-    """Empty is the default network's. Its security group is the network's default, which lets everything out."""
+    """Empty is the default network's."""
+    security_group: str = ""
+    """Its id; lets the ports 80 and 443 out. Empty is the network's default, which may let nothing out."""
 
 
 class Builders:
@@ -51,6 +55,7 @@ class Builders:
         """Start one, and return its id. `run` makes a repeated call the same call."""
         tags = as_list({NAME: f"{self._fleet}-image-builder", BUILDER: self._fleet, BUILD: build})
         network: dict[str, Any] = {"SubnetId": site.subnet} if site.subnet else {}
+        network |= {"SecurityGroupIds": [site.security_group]} if site.security_group else {}
         await uninterrupted(
             self._run(
                 ImageId=base,
@@ -96,7 +101,11 @@ class Builders:
         return str((await call(self._ec2, "get_console_output", InstanceId=instance)).get("Output", ""))
 
     async def remove(self) -> None:
-        """End every builder of the fleet: this run's, and what earlier ones that were killed have left."""
+        """End every builder of the fleet: this run's, and what earlier ones that were killed have left.
+
+        Raises:
+            Unavailable: EC2 does not know one of this run's yet.
+        """
         pages = await call(
             self._ec2,
             "describe_instances",
@@ -106,9 +115,28 @@ class Builders:
             ],
         )
         listed = [instance["InstanceId"] for instance in _instances(pages)]
-        if ids := sorted({*listed, *self._launched}):
-            await call(self._ec2, "terminate_instances", InstanceIds=ids)
-        self._launched.clear()
+        left = sorted({*listed, *self._launched})
+        for pause_seconds in (*_LATE_SECONDS, 0.0):
+            unknown = await self._end_known(left)
+            left = [instance for instance in unknown if instance in self._launched]
+            if not left:
+                self._launched.clear()
+                return
+            await self._clock.sleep(pause_seconds)
+        message = f"EC2 does not know the builder {', '.join(left)} yet: bake again, which ends it"
+        raise Unavailable(message)
+
+    async def _end_known(self, ids: Sequence[str]) -> list[str]:
+        """End those that EC2 knows; return the others. One unknown id makes EC2 refuse the whole request."""
+        unknown: list[str] = []
+        while known := [instance for instance in ids if instance not in unknown]:
+            try:
+                await call(self._ec2, "terminate_instances", InstanceIds=known)
+            except NotFound as error:
+                unknown += [instance for instance in known if instance in str(error)] or known
+            else:
+                break
+        return unknown
 
     async def _run(self, **parameters: Any) -> None:  # noqa: ANN401 - AWS's own shapes
         answer = await call(self._ec2, "run_instances", **parameters)

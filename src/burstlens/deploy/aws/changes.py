@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from burstlens.deploy.aws.account import Account
-from burstlens.deploy.aws.names import STACK
+from burstlens.deploy.aws.names import CHANGE_SET, STACK
 from burstlens.deploy.aws.stack import Stack, explained, find_stack
 from burstlens.errors import Unavailable
-
-_PREFIX = "burstlens-"
-"""Of the name of every change set that is ours."""
 
 _CHANGE_SET_SECONDS = 600.0
 
@@ -55,7 +52,14 @@ class Proposal:
 
     def execute(self, account: Account) -> None:
         """Begin it. A bucket of a creation that fails goes again: it was never used."""
-        account.ask("cloudformation", "execute_change_set", ChangeSetName=self.id, RetainExceptOnCreate=True)
+        account.ask(
+            "cloudformation",
+            "execute_change_set",
+            ChangeSetName=self.id,
+            RetainExceptOnCreate=True,
+            # A repeated call whose answer got lost is the same execution, not one of a change set that has none left.
+            ClientRequestToken=uuid.uuid4().hex,
+        )
 
     def withdraw(self, account: Account) -> None:
         """Leave everything as it was before there was a proposal."""
@@ -69,7 +73,7 @@ def remove_leftovers(account: Account) -> None:
         return
     pages = account.pages("cloudformation", "list_change_sets", StackName=account.names.stack)
     for found in [summary for page in pages for summary in page["Summaries"]]:
-        ours = found["ChangeSetName"].startswith(_PREFIX) and found["StackId"] == stack.id
+        ours = found["ChangeSetName"].startswith(CHANGE_SET) and found["StackId"] == stack.id
         if ours and found["ExecutionStatus"] in {"AVAILABLE", "UNAVAILABLE"}:
             _ended(account, found["ChangeSetId"])
             account.ask("cloudformation", "delete_change_set", ChangeSetName=found["ChangeSetId"])
@@ -98,7 +102,7 @@ def propose(account: Account, stack: Stack | None, template: str, parameters: Ma
         Unavailable: CloudFormation cannot make it; the text says why.
     """
     names = account.names
-    name = f"{_PREFIX}{uuid.uuid4().hex}"
+    name = f"{CHANGE_SET}{uuid.uuid4().hex}"
     created = account.ask(
         "cloudformation",
         "create_change_set",

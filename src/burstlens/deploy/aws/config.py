@@ -11,6 +11,7 @@ from burstlens.clouds.user_data import AUTOSCALER_UNIT, WEB_UNIT, machine_user_d
 from burstlens.deploy.aws.names import FLEET, INPUTS, OUTPUTS, Names
 from burstlens.deploy.aws.parameters import LONGEST_VALUE
 from burstlens.errors import Misconfigured
+from burstlens.lane import REQUESTS
 from burstlens.queues.base import QueueOptions
 from burstlens.settings import Settings
 from burstlens.settings.load import one_machine
@@ -23,12 +24,20 @@ optimised ones first, since a worker needs less than 1 GiB for each core; AMD's 
 _SECTIONS = ("aws", "queue", "buckets", "model", "web", "worker", "scaling")
 
 
-def settings_text(names: Names, endpoint: str | None, queue: QueueOptions) -> str:
-    """The settings of this fleet, as TOML. Pure: the same for the same fleet, whenever it is asked for."""
+def settings_text(names: Names, endpoint: str | None, queue: QueueOptions, subnet: str = "") -> str:
+    """The settings of this fleet, as TOML. Pure: the same for the same fleet, whenever it is asked for.
+
+    Args:
+        names: the fleet, and where it is.
+        endpoint: the one address for all services; None is AWS's own.
+        queue: of the request queue.
+        subnet: where instances are launched; empty is the default VPC's.
+    """
     types = ", ".join(map(json.dumps, INSTANCE_TYPES))
     where = [f"region = {json.dumps(names.region)}"]
     if endpoint:
         where.append(f"endpoint = {json.dumps(endpoint)}")
+    zones = f"{_zones(subnet)}\n" if subnet else ""
     return f"""\
 # Written by `burstlens deploy aws up`. Change what you like: it is not written over.
 fleet = {json.dumps(names.fleet)}
@@ -61,6 +70,7 @@ cap = 19
 launch_template = "{names.launch_template}"
 # The preferred first; the next is tried when EC2 has none of one.
 instance_types = [{types}]
+{zones}\
 # market = "spot" is cheaper, and EC2 takes instances back after a notice of two minutes.
 # price_per_hour is your region's, for what the fleet costs; c7i.large is 0.08925 $ in us-east-1.
 price_per_hour = 0.08925
@@ -69,12 +79,34 @@ billing_minimum_seconds = 60
 """
 
 
+def missing_zones(settings: Settings, subnet: str) -> str:
+    """The line that pools of these settings lack whose instances would be launched into no network of the fleet's.
+
+    Empty when there is none. Pure.
+
+    Args:
+        settings: of a file that was not written now.
+        subnet: where instances are launched; empty is the default VPC's.
+    """
+    lacking = [pool.name for pool in settings.pools if pool.cloud == "ec2" and not pool.zones]
+    if not subnet or not lacking:
+        return ""
+    return f"{_zones(subnet)} is missing in the pool {', '.join(lacking)}: without it, its instances cannot be launched"
+
+
+def _zones(subnet: str) -> str:
+    return f"zones = [{json.dumps(subnet)}]"
+
+
 def difference(settings: Settings, names: Names) -> str:
     """In what the settings are another deployment's than this one; empty when they are not. Pure."""
     wanted = {
         "fleet": (settings.fleet, names.fleet),
         "aws.region": (settings.aws.region or names.region, names.region),
         "queue.url": (settings.queue.url, f"sqs:{names.queue_prefix}"),
+        # The stack's queues, roles and `down` know these alone.
+        "queue.name": (settings.queue.name, REQUESTS),
+        "queue.response_name": (settings.queue.response_name, ""),
         "buckets.inputs": (settings.buckets.inputs, f"s3://{names.bucket(INPUTS)}"),
         "buckets.outputs": (settings.buckets.outputs, f"s3://{names.bucket(OUTPUTS)}"),
         "buckets.fleet": (settings.buckets.fleet, f"s3://{names.bucket(FLEET)}"),
@@ -85,19 +117,45 @@ def difference(settings: Settings, names: Names) -> str:
     return ""
 
 
+def check_writable(path: Path) -> None:
+    """Raise `Misconfigured` when a file that is not there cannot be written."""
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = "nobody here may write to it" if folder.is_dir() else "it is not there"
+        message = f"{path} is to be written, but not into the folder {folder}: {why}"
+        raise Misconfigured(message)
+
+
 def write_settings(path: Path, text: str) -> str:
-    """Write the file unless there is one; return what was done, in one line. It is there whole, or not at all."""
+    """Write the file unless there is one; return what was done, in one line. It is there whole, or not at all.
+
+    Raises:
+        Misconfigured: it cannot be written.
+    """
     try:
         there = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        try:
+            _write(path, text)
+        except OSError as error:
+            message = f"{path} cannot be written ({error}): run this again, with another --config"
+            raise Misconfigured(message) from error
         return f"{path} is written"
     if there == text:
         return f"{path} is as it should be"
     return f"{path} is kept as it is: it was changed since it was written, or by another version"
+
+
+def _write(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        whole = Path(file.name)
+        try:
+            file.write(text)
+            file.close()
+            whole.chmod(0o644)
+            whole.replace(path)
+        finally:
+            whole.unlink(missing_ok=True)
 
 
 def web_user_data(settings: Settings, port: int) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 
 from burstlens.deploy.aws.account import Account
+from burstlens.deploy.aws.exports import remove_exports
 from burstlens.deploy.aws.images import Images
 from burstlens.deploy.aws.inventory import Inventory, take_inventory
 from burstlens.deploy.aws.machines import end_all, terminate_all
 from burstlens.deploy.aws.messaging import remove_queues
 from burstlens.deploy.aws.names import BUCKETS
+from burstlens.deploy.aws.snapshots import Snapshots
 from burstlens.deploy.aws.stack import delete_stack, find_stack, settled
 from burstlens.deploy.aws.storage import has_bucket, remove_bucket
 
@@ -34,7 +36,7 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
         Unavailable: something does not go, or has come back; the text says what.
     """
     stack = find_stack(account)
-    if stack and stack.in_progress:
+    if stack and stack.in_progress and stack.status != "DELETE_IN_PROGRESS":
         account.say(f"the stack {account.names.stack} is {stack.status}: waiting")
         stack = settled(account, stack)
     end_all(account)
@@ -42,6 +44,7 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
         delete_stack(account, stack, meanwhile=lambda: terminate_all(account))
     end_all(account)
     remove_queues(account)
+    remove_exports(account)
     _remove_images(account)
     for kind in BUCKETS:
         if kind not in kept_buckets and has_bucket(account, kind):
@@ -50,10 +53,14 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
 
 
 def _remove_images(account: Account) -> None:
-    images = Images(account.session, account.names.fleet, account.clock)
+    whose = (account.session, account.names.fleet, account.clock)
+    images, snapshots = Images(*whose), Snapshots(*whose)
     for image in asyncio.run(images.all()):
         asyncio.run(images.remove(image))
         account.say(f"  deregistered {image.id} and deleted its snapshots")
+    for snapshot in asyncio.run(snapshots.all()):
+        asyncio.run(snapshots.remove(snapshot))
+        account.say(f"  deleted {snapshot}")
 
 
 def _what_is_left(account: Account, kept_buckets: tuple[str, ...]) -> Inventory:

@@ -7,7 +7,7 @@ from burstlens.aws.session import AwsSession, call
 from burstlens.clock import Clock
 from burstlens.clouds.ec2.tags import FLEET, as_list, as_mapping
 from burstlens.deploy.aws.builder import Say
-from burstlens.deploy.aws.export_grant import ExportGrant
+from burstlens.deploy.aws.export_grant import ExportGrant, role_prefix
 from burstlens.deploy.aws.fleet_bucket import FleetBucket
 from burstlens.deploy.aws.images import Image
 from burstlens.deploy.aws.uninterrupted import uninterrupted
@@ -56,8 +56,7 @@ class Exporter:
                 f"{image.id} has encrypted disks, which EC2 does not export: bake one without (EBS encryption off)"
             )
             raise Misconfigured(message)
-        # As long as a role's name may be (64), with the longest fleet's.
-        role = self._role or f"{self._fleet}-vmdk-{image.id.removeprefix('ami-')}"
+        role = self._role or role_prefix(self._fleet) + image.id.removeprefix("ami-")
         grant = ExportGrant(self._session, self._fleet, role)
         prefix = self._bucket.prefix + _FOLDER
         try:

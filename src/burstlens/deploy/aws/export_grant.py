@@ -16,6 +16,14 @@ _SERVICE, _EXTERNAL_ID = "vmie.amazonaws.com", "vmimport"
 """Who takes the role. Source: VM Import/Export User Guide, "Required service role"."""
 
 
+def role_prefix(fleet: str) -> str:
+    """What the name of every role begins with that is made for an export of the fleet; the image's id follows.
+
+    With the longest fleet's it is as long as a role's name may be (64).
+    """
+    return f"{fleet}-vmdk-"
+
+
 def trust() -> dict[str, Any]:
     """The role's trust policy: VM Import/Export, and nobody else."""
     return {

@@ -1,5 +1,6 @@
 """The images of a fleet: found by tag, made from a stopped builder, removed with their snapshots."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from burstlens.aws.session import AwsSession, call
 from burstlens.clock import Clock
 from burstlens.clouds.ec2.tags import FLEET, NAME, as_list, as_mapping
+from burstlens.deploy.aws.snapshots import Snapshots
 from burstlens.errors import Misconfigured, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class Images:
         self._ec2: BaseClient = session.client("ec2")
         self._fleet = fleet
         self._clock = clock
+        self._snapshots = Snapshots(session, fleet, clock)
 
     async def all(self) -> list[Image]:
         """Every image of the fleet, the newest first."""
@@ -120,7 +123,8 @@ class Images:
                 # Unique in an account, so a call that is repeated because its answer got lost makes no second image.
                 Name=f"{self._fleet}-{source.version.replace('+', '-')}-{build}",
                 Description=f"burstlens {source.version}",
-                TagSpecifications=[{"ResourceType": "image", "Tags": as_list(tags)}],
+                # Whoever removes an image that is still pending finds its snapshots by their tags alone.
+                TagSpecifications=[{"ResourceType": kind, "Tags": as_list(tags)} for kind in ("image", "snapshot")],
             )
         except (Misconfigured, Unavailable):
             if await self.built(build) is None:
@@ -157,17 +161,22 @@ class Images:
         raise NotFound(message)
 
     async def remove(self, image: Image) -> None:
-        """Remove it with its snapshots. Running instances go on.
+        """Remove it with its snapshots; what is gone of them is fine. Running instances go on.
 
         Raises:
-            Misconfigured: the snapshots cannot be removed, or somebody else has just removed the image.
+            Misconfigured: a snapshot cannot be removed.
         """
-        # One act, so that no snapshot is left that nobody knows of; one that another image needs stays.
-        answer = await call(self._ec2, "deregister_image", ImageId=image.id, DeleteAssociatedSnapshots=True)
+        answer: Mapping[str, Any] = {}
+        try:
+            # One act, so that no snapshot is left that nobody knows of; one that another image needs stays.
+            answer = await call(self._ec2, "deregister_image", ImageId=image.id, DeleteAssociatedSnapshots=True)
+        except (Misconfigured, NotFound) as error:
+            if not re.search(r"InvalidAMIID\.(Unavailable|NotFound)", str(error)):
+                raise  # those two: it is gone, whether or not EC2 has just listed it
         results = {result["SnapshotId"]: result["ReturnCode"] for result in answer.get("DeleteSnapshotResults", ())}
         for snapshot in image.snapshots:
             if results.get(snapshot) not in {"success", "skipped"}:
-                await call(self._ec2, "delete_snapshot", SnapshotId=snapshot)
+                await self._snapshots.remove(snapshot)
 
     async def base(self, image_id: str) -> str:
         """The image to start from: this one, or for an empty id the newest official Debian 12 of this region.
@@ -197,7 +206,8 @@ class Images:
             page = await call(
                 self._ec2, "describe_images", Owners=["self"], Filters=_filters(filters), MaxResults=200, **token
             )
-            images += map(Image.parse, page["Images"])
+            # EC2 may list one for a while that is gone.
+            images += [image for image in map(Image.parse, page["Images"]) if image.state != "deregistered"]
             if not page.get("NextToken"):
                 return sorted(images, key=lambda image: (image.created, image.id), reverse=True)
             token = {"NextToken": page["NextToken"]}

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from burstlens.deploy.aws.account import Account
+from burstlens.deploy.aws.exports import export_roles
 from burstlens.deploy.aws.images import Images
 from burstlens.deploy.aws.machines import instances_by_state
 from burstlens.deploy.aws.messaging import QueueDepth, queue_depth, queue_urls
 from burstlens.deploy.aws.names import BUCKETS, Names
+from burstlens.deploy.aws.snapshots import Snapshots
 from burstlens.deploy.aws.stack import Stack, find_stack
 from burstlens.deploy.aws.storage import count_objects, has_bucket
 
@@ -41,6 +43,10 @@ class Inventory:
     """How many by EC2's state; terminated ones do not count."""
     images: Sequence[str]
     """Ids, the newest first."""
+    snapshots: Sequence[str]
+    """Ids of those that belong to none of the images: of one that was removed before it was ready."""
+    export_roles: Sequence[str]
+    """Names of roles that an export has, or has left."""
 
     @property
     def image(self) -> str:
@@ -50,7 +56,8 @@ class Inventory:
     def is_empty(self, besides: Sequence[str] = ()) -> bool:
         """Whether there is nothing, or nothing but buckets of these kinds."""
         buckets = [kind for kind in self.buckets if kind not in besides]
-        return not (self.stack or buckets or self.queues or self.instances or self.images)
+        images = [*self.images, *self.snapshots, *self.export_roles]
+        return not (self.stack or buckets or self.queues or self.instances or images)
 
     def lines(self) -> list[str]:
         """What there is, thing by thing."""
@@ -59,7 +66,9 @@ class Inventory:
         for name, depth in self.queues.items():
             found.append(f"queue {name} with about {depth.visible + depth.in_flight + depth.delayed:,} messages")
         found += [f"bucket {bucket.name} with {bucket}" for bucket in self.buckets.values()]
-        return found + [f"image {image} with its snapshots" for image in self.images]
+        found += [f"image {image} with its snapshots" for image in self.images]
+        found += [f"snapshot {snapshot} of no image" for snapshot in self.snapshots]
+        return found + [f"role {role} of an export" for role in self.export_roles]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -77,6 +86,8 @@ class Inventory:
             "instances": dict(self.instances),
             "image": self.image,
             "images": list(self.images),
+            "snapshots": list(self.snapshots),
+            "export_roles": list(self.export_roles),
         }
 
 
@@ -87,12 +98,16 @@ def take_inventory(account: Account) -> Inventory:
         if has_bucket(account, kind):
             buckets[kind] = BucketContent(account.names.bucket(kind), *count_objects(account, kind))
     depths = {name: queue_depth(account, url) for name, url in queue_urls(account).items()}
-    images = Images(account.session, account.names.fleet, account.clock)
+    whose = (account.session, account.names.fleet, account.clock)
+    images = asyncio.run(Images(*whose).all())
+    known = {snapshot for image in images for snapshot in image.snapshots}
     return Inventory(
         names=account.names,
         stack=find_stack(account),
         buckets=buckets,
         queues={name: depth for name, depth in depths.items() if depth is not None},
         instances=instances_by_state(account),
-        images=[image.id for image in asyncio.run(images.all())],
+        images=[image.id for image in images],
+        snapshots=[snapshot for snapshot in asyncio.run(Snapshots(*whose).all()) if snapshot not in known],
+        export_roles=export_roles(account),
     )

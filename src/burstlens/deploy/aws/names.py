@@ -9,6 +9,9 @@ STACK = "burstlens:stack"
 """Tag of everything in a fleet's stack; its value is the fleet. It is not the tag of the fleet's workers: no autoscaler
 may count the web host, or end it."""
 
+CHANGE_SET = "burstlens-"
+"""What the name of every change set of ours begins with."""
+
 INPUTS, OUTPUTS, FLEET = "inputs", "outputs", "fleet"
 BUCKETS = (INPUTS, OUTPUTS, FLEET)
 

@@ -37,7 +37,7 @@ class Wish:
     image: str | None = None
     expire_days: int | None = None
     subnet: str | None = None
-    """The web host's; the fleet's security groups are in its VPC."""
+    """The web host's, and at first the workers'; the fleet's security groups are in its VPC."""
     with_web: bool | None = None
     web_port: int | None = None
     web_from: str | None = None

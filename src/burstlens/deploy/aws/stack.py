@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from burstlens.clouds.ec2.tags import as_mapping
 from burstlens.deploy.aws.account import Account
-from burstlens.deploy.aws.names import STACK
+from burstlens.deploy.aws.names import CHANGE_SET, STACK
 from burstlens.errors import Misconfigured, Unavailable
 
 _STACK_SECONDS = 3600.0
@@ -14,6 +14,9 @@ _STACK_SECONDS = 3600.0
 
 _DELETIONS = 3
 """How often a deletion is tried that fails: what stood in its way may be gone."""
+
+_NAME_KEPT = ("QueueDeletedRecently", "wait 60 seconds after deleting a queue")
+"""How SQS says so, through CloudFormation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,26 @@ def find_stack(account: Account, name_or_id: str = "") -> Stack | None:
             return None
         raise
     stack = next((Stack.parse(one) for one in described if one["StackStatus"] != "DELETE_COMPLETE"), None)
-    if stack and not stack.in_review and stack.tags.get(STACK) != names.fleet:
-        message = f"the stack {names.stack} in {names.region} is not burstlens's: it has no tag {STACK}={names.fleet}"
+    # One that has an id was found before.
+    if stack and not name_or_id and (problem := _problem(account, stack)):
+        message = f"the stack {names.stack} in {names.region} is not burstlens's: {problem}"
         raise Misconfigured(message)
     return stack
+
+
+def _problem(account: Account, stack: Stack) -> str:
+    """Why it is somebody else's; empty when it is not.
+
+    As long as it has only ever been proposed a stack has no tags: CloudFormation keeps those with the change set.
+    """
+    fleet = account.names.fleet
+    if not stack.in_review:
+        return "" if stack.tags.get(STACK) == fleet else f"it has no tag {STACK}={fleet}"
+    for page in account.pages("cloudformation", "list_change_sets", StackName=stack.id):
+        for found in page["Summaries"]:
+            if not found["ChangeSetName"].startswith(CHANGE_SET):
+                return f"somebody proposes it with the change set {found['ChangeSetName']}"
+    return ""
 
 
 def settled(account: Account, stack: Stack) -> Stack | None:
@@ -143,6 +162,8 @@ def failure(account: Account, stack: Stack, what: str) -> Unavailable:
         for event in page["StackEvents"]
     )
     reason = explained(account, first_failure(events) or stack.reason or stack.status, StackName=stack.id)
+    if any(words in reason for words in _NAME_KEPT):
+        reason += "; SQS keeps the name of a deleted queue for 60 s: wait, and run this again"
     return Unavailable(f"the stack {account.names.stack} {what}: {reason}")
 
 

@@ -1,30 +1,32 @@
-"""What images have to do with the fleet's stack: which one the launch template names is a parameter of it."""
+"""What images have to do with the fleet's stack: what a builder gets of it, and which one its launch template names."""
 
 import uuid
 
 from burstlens.deploy.aws.account import Account
+from burstlens.deploy.aws.builder import Site
 from burstlens.deploy.aws.stack import Stack, failure, find_stack, follow, settled
 from burstlens.errors import NotFound
 
 _IMAGE, _ROOT_DEVICE = "ImageId", "RootDevice"
 """Parameters of template.yaml."""
-_PROFILE = "WorkerProfile"
-"""Resource of template.yaml."""
+_PROFILE, _GROUP = "WorkerProfile", "BuilderGroup"
+"""Resources of template.yaml."""
 
 
-def worker_profile(account: Account) -> str:
-    """The name of the workers' instance profile; a builder gets it, too: it may read and write the fleet's bucket.
+def builder_site(account: Account, instance_type: str, subnet: str) -> Site:
+    """Where a builder runs: with the workers' instance profile, since it may read and write the fleet's bucket.
 
     Raises:
-        NotFound: there is no stack.
+        NotFound: there is no stack, or it is of a version that had no builders.
     """
     stack = _stack(account)
     resources = account.ask("cloudformation", "describe_stack_resources", StackName=stack.id)["StackResources"]
-    for resource in resources:
-        if resource.get("LogicalResourceId") == _PROFILE:
-            return str(resource["PhysicalResourceId"])
-    message = f"the stack {account.names.stack} has no {_PROFILE}; run: burstlens deploy aws up"
-    raise NotFound(message)
+    ids = {resource.get("LogicalResourceId"): resource.get("PhysicalResourceId", "") for resource in resources}
+    for name in (_PROFILE, _GROUP):
+        if not ids.get(name):
+            message = f"the stack {account.names.stack} has no {name}; run: burstlens deploy aws up"
+            raise NotFound(message)
+    return Site(instance_type, ids[_PROFILE], subnet, ids[_GROUP])
 
 
 def image_in_use(account: Account) -> str:

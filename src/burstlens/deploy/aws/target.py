@@ -8,7 +8,14 @@ from pathlib import Path
 from burstlens.aws.session import AwsSession
 from burstlens.clock import SystemClock
 from burstlens.deploy.aws.account import Account
-from burstlens.deploy.aws.config import difference, settings_text, web_user_data
+from burstlens.deploy.aws.config import (
+    check_writable,
+    difference,
+    missing_zones,
+    settings_text,
+    web_user_data,
+    write_settings,
+)
 from burstlens.deploy.aws.parameters import Wish
 from burstlens.deploy.aws.up import Order
 from burstlens.errors import Misconfigured
@@ -36,19 +43,35 @@ class Target:
         self._session = AwsSession(self._settings.aws)
         self.account = Account(self._session, fleet or self._settings.fleet, SystemClock(), say)
 
-    @property
-    def text(self) -> str:
-        """What belongs into the settings file when there is none."""
-        return settings_text(self.account.names, self._session.endpoint, self._queue)
+    def write(self, subnet: str) -> list[str]:
+        """Write the settings file if there is none; return lines that say what was done, and what is left to do.
+
+        Args:
+            subnet: where instances are launched; empty is the default VPC's.
+
+        Raises:
+            Misconfigured: it cannot be written.
+        """
+        done = write_settings(self.path, self._text(subnet))
+        missing = missing_zones(self._settings, subnet) if self._exists else ""
+        return [done, f"{self.path}: {missing}"] if missing else [done]
 
     def order(self, wish: Wish) -> Order:
         """What `up` is asked for.
 
         Raises:
-            Misconfigured: the settings file is another deployment's.
+            Misconfigured: the settings file is another deployment's, or could not be written.
         """
+        if not self._exists:
+            check_writable(self.path)
         if self._exists and (what := difference(self._settings, self.account.names)):
             message = f"{self.path} is another deployment's ({what}): move it away, or name another with --config"
             raise Misconfigured(message)
-        settings = self._settings if self._exists else Settings(**tomllib.loads(self.text))
-        return Order(wish, self._queue, lambda port: web_user_data(settings, port))
+        return Order(wish, self._queue, lambda port, subnet: web_user_data(self._settings_for(subnet), port))
+
+    def _settings_for(self, subnet: str) -> Settings:
+        """Those of the file: the one that is there, or the one that will be written."""
+        return self._settings if self._exists else Settings(**tomllib.loads(self._text(subnet)))
+
+    def _text(self, subnet: str) -> str:
+        return settings_text(self.account.names, self._session.endpoint, self._queue, subnet)

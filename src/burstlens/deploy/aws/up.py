@@ -23,8 +23,8 @@ class Order:
 
     wish: Wish
     queue: QueueOptions
-    user_data: Callable[[int], str]
-    """Cloud-init of the web host, for the port that it serves on."""
+    user_data: Callable[[int, str], str]
+    """Cloud-init of the web host, for the port that it serves on and the subnet of the fleet's instances."""
 
 
 Show = Callable[[Proposal | None], None]
@@ -109,7 +109,8 @@ def _proposal(account: Account, order: Order, stack: Stack | None) -> Proposal |
     before = {} if stack is None else stack.parameters
     wanted = order.wish.parameters(account.names.fleet, order.queue, before)
     wanted |= _bucket_switches(account, stack) | _machine(account, wanted)
-    wanted["WebUserData"] = order.user_data(int(wanted["WebPort"])) if wanted["WithWeb"] == "true" else ""
+    host = int(wanted["WebPort"]), wanted["WebSubnetId"]
+    wanted["WebUserData"] = order.user_data(*host) if wanted["WithWeb"] == "true" else ""
     return propose(account, stack, read_template(), wanted)
 
 
