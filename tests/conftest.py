@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from burstlens.recognition.catalog import catalogue_model
 from support.aws_doubles import CREDENTIALS, Doubles
 from support.commands import Home, home_in
+
+# A shell without job control starts what it puts into the background deaf to SIGINT, and so are then all commands that
+# a test starts, and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
