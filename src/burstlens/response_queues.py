@@ -24,7 +24,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from burstlens.buckets import Bucket
 from burstlens.clock import Clock
-from burstlens.errors import BurstlensError, NotFound
+from burstlens.errors import BurstlensError, Misconfigured, NotFound
 from burstlens.messages import utc
 from burstlens.queues.base import Queues
 
@@ -120,7 +120,7 @@ async def sweep(queues: Queues, signs: Signs, own: str, silent_seconds: float) -
         if sign is None:
             await signs.mark(name)
         elif signs.age_seconds(sign) > silent_seconds:
-            await queues.remove(name)
+            await _remove(queues, name)
             await signs.remove(name)
             swept.append(name)
     return swept
@@ -194,12 +194,18 @@ class ReplicaQueue:
     async def _leave(self) -> None:
         """Remove queue and sign."""
         try:
-            await self._queues.remove(self._name)
+            await _remove(self._queues, self._name)
             await self._signs.remove(self._name)
         except BurstlensError as error:
             _log.warning(
                 "what is left of the response queue is for others to sweep", queue=self._name, error=str(error)
             )
+
+
+async def _remove(queues: Queues, name: str) -> None:
+    """Remove the queue; one whose name this backend gives to none, such as a longer one, is not there."""
+    with contextlib.suppress(Misconfigured):
+        await queues.remove(name)
 
 
 def _report(task: asyncio.Task[None]) -> None:

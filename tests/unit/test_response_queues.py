@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from burstlens.buckets import Bucket, open_store
 from burstlens.clock import ManualClock
-from burstlens.errors import Unavailable
+from burstlens.errors import Misconfigured, Unavailable
 from burstlens.messages import ReplyQueueName
 from burstlens.queues.base import QueueOptions
 from burstlens.queues.memory import MemoryQueues
@@ -215,6 +215,26 @@ async def test_a_replica_starts_serves_and_stops_without_its_bucket_and_speaks_o
         world.bucket.failing = False
         async with world.owned("responses-web"):
             pass
+    assert await world.left() == ([], set())
+
+
+async def test_a_sign_whose_queue_no_backend_could_hold_goes_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    remove = world.queues.remove
+
+    async def picky(name: str) -> None:
+        if name.endswith("-dead"):
+            raise Misconfigured(name)
+        await remove(name)
+
+    monkeypatch.setattr(world.queues, "remove", picky)
+    for name in ("responses-a-dead", "responses-b"):
+        await world.signs.send(name, "gone")
+    await world.queue("responses-b")
+    await world.pass_time(RHYTHM.silent_seconds + 1)
+    assert await world.sweep() == ["responses-a-dead", "responses-b"]
     assert await world.left() == ([], set())
 
 

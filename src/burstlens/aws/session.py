@@ -143,7 +143,10 @@ def _translated(what: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError) as error:
         message = f"{what}: {error}"
         raise NotAuthorized(message) from error
-    except (NoConnection, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError) as error:
+    except (CredentialRetrievalError, MetadataRetrievalError) as error:
+        message = f"{what}: the credentials cannot be renewed: {error}"
+        raise Unavailable(message) from error
+    except (NoConnection, HTTPClientError) as error:
         message = f"{what}: AWS does not answer: {error}"
         raise Unavailable(message) from error
     except ResponseParserError as error:  # a proxy's own page, such as an HTML 502

@@ -14,7 +14,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 """A worker that lived this long starts again without a pause."""
 _HOPELESS_DEATHS = 8
-"""In a row, each before it was steady: a minute of pauses. An image that kills workers is a dead letter before that."""
+"""In a row, each before it was steady: a minute of pauses. One image that kills workers is dead by then."""
 
 SUPERVISED = "BURSTLENS_SUPERVISED"
 """Set in a worker's environment: it drains when its standard input closes, as it does when the supervisor dies."""

@@ -12,6 +12,7 @@ from burstlens.deploy.aws.names import BUCKETS
 from burstlens.deploy.aws.snapshots import Snapshots
 from burstlens.deploy.aws.stack import delete_stack, find_stack, settled
 from burstlens.deploy.aws.storage import has_bucket, remove_bucket
+from burstlens.errors import Misconfigured
 
 _LISTED_SECONDS = 180.0
 """How long AWS may list what has gone: SQS says up to 60 seconds."""
@@ -59,8 +60,12 @@ def _remove_images(account: Account) -> None:
         asyncio.run(images.remove(image))
         account.say(f"  deregistered {image.id} and deleted its snapshots")
     for snapshot in asyncio.run(snapshots.all()):
-        asyncio.run(snapshots.remove(snapshot))
-        account.say(f"  deleted {snapshot}")
+        try:
+            asyncio.run(snapshots.remove(snapshot))
+        except Misconfigured as error:  # an image of somebody else needs it; what is left is told at the end
+            account.say(f"  {snapshot} stays: {error}")
+        else:
+            account.say(f"  deleted {snapshot}")
 
 
 def _what_is_left(account: Account, kept_buckets: tuple[str, ...]) -> Inventory:

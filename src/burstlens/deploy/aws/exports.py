@@ -5,7 +5,7 @@ import asyncio
 from burstlens.clouds.ec2.tags import FLEET, as_mapping
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.export_grant import ExportGrant, role_prefix
-from burstlens.errors import BurstlensError, NotFound
+from burstlens.errors import BurstlensError, NotAuthorized, NotFound
 
 
 def export_roles(account: Account) -> list[str]:
@@ -44,7 +44,11 @@ def _role_names(account: Account) -> list[str]:
     names: list[str] = []
     marker: dict[str, str] = {}
     while True:
-        page = account.ask("iam", "list_roles", MaxItems=1000, **marker)
+        try:
+            page = account.ask("iam", "list_roles", MaxItems=1000, **marker)
+        except NotAuthorized as error:
+            account.say(f"  whether an export has left a role cannot be seen: {error}")
+            return names
         names += [role["RoleName"] for role in page["Roles"]]
         if not page.get("IsTruncated"):
             return names

@@ -26,7 +26,8 @@ def builder_site(account: Account, instance_type: str, subnet: str) -> Site:
         if not ids.get(name):
             message = f"the stack {account.names.stack} has no {name}; run: burstlens deploy aws up"
             raise NotFound(message)
-    return Site(instance_type, ids[_PROFILE], subnet, ids[_GROUP])
+    # Where no pool names a subnet, the security group's own network: EC2 takes no two.
+    return Site(instance_type, ids[_PROFILE], subnet or stack.parameters.get("WebSubnetId", ""), ids[_GROUP])
 
 
 def image_in_use(account: Account) -> str:
