@@ -11,13 +11,14 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from burstlens.clouds.user_data import HEADER
 from burstlens.deploy.image.units import read_unit
 from lab.systemd import Unit, environment_of
 
-HEADER = "#cloud-config"
 PROGRAM = "/opt/burstlens/bin/burstlens"
 """Where the image has the command."""
 
@@ -137,7 +138,7 @@ class Machine:
         return self._disk / path.lstrip("/")
 
 
-def _cloud_config(user_data: str) -> dict[str, list]:  # type: ignore[type-arg]
+def _cloud_config(user_data: str) -> dict[str, list[Any]]:
     """The cloud-config, whose body is JSON; nothing at all is a machine that does nothing."""
     if not user_data:
         return {}
@@ -145,7 +146,7 @@ def _cloud_config(user_data: str) -> dict[str, list]:  # type: ignore[type-arg]
     if header.strip() != HEADER:
         message = f"user data must begin with {HEADER}, not {header[:40]!r}"
         raise ValueError(message)
-    config: dict[str, list] = json.loads(body)  # type: ignore[type-arg]
+    config: dict[str, list[Any]] = json.loads(body)
     return config
 
 

@@ -7,14 +7,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from burstlens.clock import SystemClock
+from burstlens.clouds.user_data import CLOUD
 from burstlens.heartbeats import Heartbeats
 from burstlens.settings import Settings
 from burstlens.settings.adapters import WORKER_COMMAND, identity, open_recognizer, opened_lane
 from burstlens.worker.options import Identity
 from burstlens.worker.supervisor import SUPERVISED
-
-CLOUD = "BURSTLENS_CLOUD"
-"""Set by the cloud that a worker is an instance of, where the worker has to ask that cloud who it is."""
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -32,7 +32,10 @@ MAX_TOP_K = 100
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$")]
 """Safe as an object key and in a URL, whoever wrote the message."""
 
-ReplyQueueName = Annotated[str, StringConstraints(pattern=r"^responses-[A-Za-z0-9_-]{1,60}$")]
+RESPONSES = "responses-"
+"""Begins the name of every response queue, and of no other."""
+REPLY_QUEUE = rf"^{RESPONSES}[A-Za-z0-9_-]{{1,60}}$"
+ReplyQueueName = Annotated[str, StringConstraints(pattern=REPLY_QUEUE)]
 """Only response queues can be named in `reply_to`: a forged message cannot write to any other queue."""
 
 

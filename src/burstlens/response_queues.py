@@ -25,13 +25,9 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from burstlens.buckets import Bucket
 from burstlens.clock import Clock
 from burstlens.errors import BurstlensError, Misconfigured, NotFound
-from burstlens.messages import utc
+from burstlens.messages import REPLY_QUEUE, RESPONSES, utc
 from burstlens.queues.base import Queues
 
-PREFIX = "responses-"
-"""All response queues, and nothing else, are called so (`burstlens.messages.ReplyQueueName`)."""
-
-_NAME = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{1,60}}")
 _LONGEST_REPLICA = 51
 """Leaves room for the part that makes a start's name its own."""
 _FOLDER = "replicas"
@@ -95,7 +91,7 @@ class Signs:
     async def queues(self) -> set[str]:
         """The response queues that something was said about; workers may write here, too, so no other name counts."""
         stems = {PurePosixPath(key).stem async for key in self._bucket.list_keys(_FOLDER)}
-        return {stem for stem in stems if _NAME.fullmatch(stem)}
+        return {stem for stem in stems if re.fullmatch(REPLY_QUEUE, stem)}
 
     def age_seconds(self, sign: Sign) -> float:
         """How long ago that was."""
@@ -112,7 +108,7 @@ async def sweep(queues: Queues, signs: Signs, own: str, silent_seconds: float) -
     replicas at once.
     """
     swept = []
-    names = set(await queues.names(PREFIX))
+    names = set(await queues.names(RESPONSES))
     for name in sorted(names | await signs.queues()):
         if name == own:
             continue

@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from burstlens.buckets import Bucket, open_store
 from burstlens.clock import ManualClock
 from burstlens.errors import Misconfigured, Unavailable
-from burstlens.messages import ReplyQueueName
+from burstlens.messages import RESPONSES, ReplyQueueName
 from burstlens.queues.base import QueueOptions
 from burstlens.queues.memory import MemoryQueues
-from burstlens.response_queues import PREFIX, ReplicaQueue, Rhythm, Signs, name_of_this_start, sweep
+from burstlens.response_queues import ReplicaQueue, Rhythm, Signs, name_of_this_start, sweep
 from burstlens.web.options import WebOptions
 
 pytestmark = pytest.mark.anyio
@@ -184,7 +184,7 @@ async def test_each_start_of_a_replica_has_a_name_of_its_own_that_a_reply_can_be
     assert names[0].startswith("web-")
     for name in names:
         assert WebOptions(replica=name).replica == name
-        TypeAdapter(ReplyQueueName).validate_python(f"{PREFIX}{name}")
+        TypeAdapter(ReplyQueueName).validate_python(f"{RESPONSES}{name}")
 
 
 @pytest.mark.parametrize("foreign", ["requests", "a b", "responses-", "responses-a.b", "responses-" + "x" * 61])

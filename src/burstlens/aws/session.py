@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from burstlens.aws.errors import meaning
@@ -21,7 +21,7 @@ _ATTEMPTS = 4
 
 
 class AwsSession:
-    """One per process. Creating it asks nobody; the first use of `region` or `credentials` may ask the instance.
+    """What adapters share. Creating one asks nobody; the first use of `region` or `credentials` may ask the instance.
 
     Raises:
         Misconfigured: on creation, when the extra `aws` is not installed.
@@ -62,7 +62,7 @@ class AwsSession:
         return self.endpoint is not None if self._options.path_style is None else self._options.path_style
 
     def credentials(self) -> "ReadOnlyCredentials":
-        """The credentials of this moment, renewed when they are about to expire. May block: see `credentials_async`.
+        """The credentials of this moment, renewed when they are about to expire. May block for that.
 
         Raises:
             NotAuthorized: the default chain has none.
@@ -106,6 +106,21 @@ async def call(client: "BaseClient", operation: str, **parameters: Any) -> Mappi
         BurstlensError: what the service's error means.
     """
     return await asyncio.to_thread(call_blocking, client, operation, **parameters)
+
+
+async def pages(client: "BaseClient", operation: str, **parameters: Any) -> AsyncIterator[Mapping[str, Any]]:  # noqa: ANN401
+    """Every page of an operation whose pages are linked by ``NextToken``, as `call` gives it.
+
+    Raises:
+        BurstlensError: a page failed; whoever collects them must not take a part for the whole.
+    """
+    token: dict[str, str] = {}
+    while True:
+        page = await call(client, operation, **parameters, **token)
+        yield page
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
 
 
 def call_blocking(client: "BaseClient", operation: str, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401

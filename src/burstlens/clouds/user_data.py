@@ -12,6 +12,8 @@ from burstlens.errors import Misconfigured
 HEADER = "#cloud-config"
 ENVIRONMENT_FILE = "/etc/burstlens/environment"
 """Settings as environment variables: the `EnvironmentFile` of every unit."""
+CLOUD = "BURSTLENS_CLOUD"
+"""Variable that names the cloud of an instance that has to ask there who it is."""
 WORKER_UNIT = "burstlens-worker.service"
 WEB_UNIT = "burstlens-web.service"
 AUTOSCALER_UNIT = "burstlens-autoscaler.service"

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from burstlens.messages import RESPONSES
+
 MEBIBYTE = 1024 * 1024
 
 ReplicaName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
@@ -57,4 +59,4 @@ class WebOptions(BaseModel):
     @property
     def response_queue(self) -> str:
         """The queue that workers answer this replica on."""
-        return f"responses-{self.replica}"
+        return f"{RESPONSES}{self.replica}"

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from burstlens.aws.errors import meaning
-from burstlens.aws.session import AwsSession, call
+from burstlens.aws.session import AwsSession
 from burstlens.clock import Clock
 from burstlens.clouds.base import Instance, Pool, Spec
 from burstlens.clouds.ec2 import tags
+from burstlens.clouds.ec2.known import LATE_SECONDS, reach_known
 from burstlens.clouds.ec2.launch import Launch
 from burstlens.clouds.ec2.listing import described
 from burstlens.clouds.ec2.offers import Cooling
 from burstlens.clouds.ec2.recent import Recent
 from burstlens.clouds.ec2.request import Order
-from burstlens.clouds.user_data import worker_user_data
-from burstlens.errors import CapacityUnavailable, NotFound, Unavailable
+from burstlens.clouds.user_data import CLOUD, worker_user_data
+from burstlens.errors import CapacityUnavailable, Unavailable
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 _ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 _BATCH = 200
 """CreateTags takes up to 1,000 resources, TerminateInstances as many; AWS recommends smaller batches."""
-_LATE_SECONDS = (1.0, 2.0, 4.0)
-"""Pauses while EC2 does not know an instance that it has just launched: such an answer to TerminateInstances does not
-mean that the instance has ended (EC2 Developer Guide, "Eventual consistency")."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +58,7 @@ class Ec2Cloud:
         if not names:
             return []
         client = await self._ec2()
-        user_data = worker_user_data({**spec.environment, "BURSTLENS_CLOUD": self.name})
+        user_data = worker_user_data({**spec.environment, CLOUD: self.name})
         order = Order(pool, fleet, token, user_data)
         # By a process that died, or by a call that got no answer.
         earlier = [*self._recent.of_launch(fleet, token), *await described(client, order.filters())]
@@ -111,34 +109,17 @@ class Ec2Cloud:
 
     async def _reach(self, ids: Sequence[str], operation: str, key: str, parameters: dict[str, object]) -> None:
         """Do it to all that exist; wait a little for those that EC2 has launched and does not know yet."""
+        client = await self._ec2()
         left = list(ids)
-        for pause_seconds in (*_LATE_SECONDS, 0.0):
-            unknown = await self._reach_known(left, operation, key, parameters)
+        for pause_seconds in (*LATE_SECONDS, 0.0):
+            unknown = await reach_known(client, operation, key, left, **parameters)
+            self._recent.note_ending(instance_id for instance_id in left if instance_id not in unknown)
             left = [instance_id for instance_id in unknown if self._recent.knows(instance_id)]
             if not left:
                 return
             await self._clock.sleep(pause_seconds)
         message = f"{operation}: EC2 does not know {', '.join(left)} yet; ask again"
         raise Unavailable(message)
-
-    async def _reach_known(
-        self, ids: Sequence[str], operation: str, key: str, parameters: dict[str, object]
-    ) -> list[str]:
-        """Do it to all that EC2 knows; return the others. One unknown id makes EC2 refuse the whole request."""
-        client = await self._ec2()
-        unknown: list[str] = []
-        while known := [instance_id for instance_id in ids if instance_id not in unknown]:
-            try:
-                await call(client, operation, **{key: known}, **parameters)
-            except NotFound as error:
-                named = [instance_id for instance_id in known if instance_id in str(error)]
-                if not named:
-                    raise Unavailable(str(error)) from error
-                unknown += named
-            else:
-                self._recent.note_ending(known)
-                break
-        return unknown
 
 
 def _take_no_for_an_answer(response: "tuple[Any, Mapping[str, Any]] | None", **_: object) -> None:

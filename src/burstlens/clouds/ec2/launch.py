@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 _AT_ONCE = 4
-"""RunInstances has a bucket of 5 requests that refills by 2 a second (EC2 Developer Guide, "Request throttling for the
-Amazon EC2 API"). A call takes a second or two, so four at a time stay near that rate; botocore waits out the rest."""
+"""RunInstances may be asked some five times at once and twice a second after that, as operators report; AWS's page on
+request throttling was not found to say so. botocore waits out what goes beyond it."""
 
 
 class Launch:

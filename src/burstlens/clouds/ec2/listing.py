@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from burstlens.aws.session import call
+from burstlens.aws.session import pages
 from burstlens.clouds.base import Instance, State
 from burstlens.clouds.ec2 import tags
 
@@ -42,13 +42,9 @@ async def described(client: "BaseClient", filters: Mapping[str, str]) -> list[In
     """
     asked = [{"Name": name, "Values": [value]} for name, value in filters.items()]
     found: list[Instance] = []
-    page: dict[str, str] = {}
-    while True:
-        answer = await call(client, "describe_instances", Filters=asked, MaxResults=_PAGE, **page)
-        found += instances_in(answer)
-        if not answer.get("NextToken"):
-            return sorted(found, key=lambda instance: (instance.launched_at, instance.name))
-        page = {"NextToken": answer["NextToken"]}
+    async for page in pages(client, "describe_instances", Filters=asked, MaxResults=_PAGE):
+        found += instances_in(page)
+    return sorted(found, key=lambda instance: (instance.launched_at, instance.name))
 
 
 def instances_in(answer: Mapping[str, Any]) -> Iterator[Instance]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from burstlens.aws.session import AwsSession, call
 from burstlens.clock import Clock
+from burstlens.clouds.ec2.known import LATE_SECONDS, reach_known
 from burstlens.clouds.ec2.tags import NAME, as_list
 from burstlens.deploy.aws.images import BUILD
 from burstlens.deploy.aws.uninterrupted import uninterrupted
@@ -22,8 +23,6 @@ _SECONDS = 1800.0
 """From the launch to the end: the steps themselves end after 1,200 s (baking/bake.sh), booting and Debian's packages
 take some 60 s."""
 _ALIVE = ("pending", "running", "stopping", "stopped")
-_LATE_SECONDS = (1.0, 2.0, 4.0)
-"""Pauses while EC2 does not know an instance that it has just launched."""
 
 Say = Callable[[str], None]
 """Called with one line whenever there is something to tell the operator."""
@@ -116,8 +115,8 @@ class Builders:
         )
         listed = [instance["InstanceId"] for instance in _instances(pages)]
         left = sorted({*listed, *self._launched})
-        for pause_seconds in (*_LATE_SECONDS, 0.0):
-            unknown = await self._end_known(left)
+        for pause_seconds in (*LATE_SECONDS, 0.0):
+            unknown = await reach_known(self._ec2, "terminate_instances", "InstanceIds", left)
             left = [instance for instance in unknown if instance in self._launched]
             if not left:
                 self._launched.clear()
@@ -125,18 +124,6 @@ class Builders:
             await self._clock.sleep(pause_seconds)
         message = f"EC2 does not know the builder {', '.join(left)} yet: bake again, which ends it"
         raise Unavailable(message)
-
-    async def _end_known(self, ids: Sequence[str]) -> list[str]:
-        """End those that EC2 knows; return the others. One unknown id makes EC2 refuse the whole request."""
-        unknown: list[str] = []
-        while known := [instance for instance in ids if instance not in unknown]:
-            try:
-                await call(self._ec2, "terminate_instances", InstanceIds=known)
-            except NotFound as error:
-                unknown += [instance for instance in known if instance in str(error)] or known
-            else:
-                break
-        return unknown
 
     async def _run(self, **parameters: Any) -> None:  # noqa: ANN401 - AWS's own shapes
         answer = await call(self._ec2, "run_instances", **parameters)

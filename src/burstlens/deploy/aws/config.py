@@ -19,7 +19,7 @@ from burstlens.settings.model import INSTANCE_DATA
 
 INSTANCE_TYPES = ("c7i.large", "c6i.large", "m7i.large", "m6i.large", "c7a.large")
 """2 vCPUs with AVX-512 and VNNI, which the model makes use of: Intel's from Ice Lake on, AMD's from Zen 4 on. Compute
-optimised ones first, since a worker needs less than 1 GiB for each core; AMD's is last since it costs the most."""
+optimised ones first, since a worker needs less than 1 GiB for each core."""
 
 _SECTIONS = ("aws", "queue", "buckets", "model", "web", "worker", "scaling")
 
@@ -58,7 +58,7 @@ fleet = "s3://{names.bucket(FLEET)}"
 
 [scaling]
 max_instances = 19
-# From RunInstances to the first heartbeat: EC2 takes about a minute, a first boot with a cold disk two or three.
+# From RunInstances to the first heartbeat, generously: a first boot reads a cold disk.
 boot_allowance_seconds = 300
 # EC2 lists a new instance late.
 listing_grace_seconds = 60
@@ -72,8 +72,7 @@ launch_template = "{names.launch_template}"
 instance_types = [{types}]
 {zones}\
 # market = "spot" is cheaper, and EC2 takes instances back after a notice of two minutes.
-# price_per_hour is your region's, for what the fleet costs; c7i.large is 0.08925 $ in us-east-1.
-price_per_hour = 0.08925
+# price_per_hour = 0.1 says what one costs in your region.
 # EC2 charges by the second, and a minute at least.
 billing_minimum_seconds = 60
 """

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from burstlens.aws.session import AwsSession, call
+from burstlens.aws.session import AwsSession, call, pages
 from burstlens.clock import Clock
 from burstlens.clouds.ec2.tags import FLEET, as_list, as_mapping
 from burstlens.deploy.aws.builder import Say
@@ -137,14 +137,8 @@ class Exporter:
         ]
 
     async def _tasks(self, **which: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - AWS's own shapes
-        tasks: list[Mapping[str, Any]] = []
-        token: dict[str, str] = {}
-        while True:
-            page = await call(self._ec2, "describe_export_image_tasks", **which, **token)
-            tasks += page.get("ExportImageTasks", ())
-            if not page.get("NextToken"):
-                return tasks
-            token = {"NextToken": page["NextToken"]}
+        listed = pages(self._ec2, "describe_export_image_tasks", **which)
+        return [task async for page in listed for task in page.get("ExportImageTasks", ())]
 
     async def _file(self, key: str) -> tuple[str, int]:
         size = await self._bucket.size(key)

@@ -1,9 +1,8 @@
 """The snapshots of a fleet's images: found by tag, since one may outlive its image, and deleted."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from burstlens.aws.session import AwsSession, call
+from burstlens.aws.session import AwsSession, call, pages
 from burstlens.clock import Clock
 from burstlens.clouds.ec2.tags import FLEET
 from burstlens.errors import Misconfigured
@@ -26,17 +25,9 @@ class Snapshots:
 
     async def all(self) -> list[str]:
         """The ids of those that carry the fleet's tag, pending ones too."""
-        found: list[Mapping[str, Any]] = []
         filters = [{"Name": f"tag:{FLEET}", "Values": [self._fleet]}]
-        token: dict[str, str] = {}
-        while True:
-            page = await call(
-                self._ec2, "describe_snapshots", OwnerIds=["self"], Filters=filters, MaxResults=1000, **token
-            )
-            found += page["Snapshots"]
-            if not page.get("NextToken"):
-                return sorted(snapshot["SnapshotId"] for snapshot in found)
-            token = {"NextToken": page["NextToken"]}
+        listed = pages(self._ec2, "describe_snapshots", OwnerIds=["self"], Filters=filters, MaxResults=1000)
+        return sorted([snapshot["SnapshotId"] async for page in listed for snapshot in page["Snapshots"]])
 
     async def remove(self, snapshot: str) -> None:
         """Delete it. One that is gone already is fine.

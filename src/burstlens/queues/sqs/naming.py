@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from burstlens.errors import Misconfigured
+from burstlens.messages import RESPONSES
 from burstlens.queues.names import check_name
 
 DEAD = "-dead"
 """Ends the name of the dead-letter queue that belongs to a queue."""
-RESPONSES = "responses-"
-"""Begins the names of the response queues; see `burstlens.web.options`."""
 _MAX_LENGTH = 80
 """Source: SQS's "Queue quotas"."""
 
