@@ -20,7 +20,7 @@ from lab.openstack.layout import (
     filled,
     write_private,
 )
-from lab.openstack.processes import call
+from lab.openstack.processes import call, last_lines, pids
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -151,11 +151,15 @@ def _networks(cloud: "Connection") -> None:
 def _put_in_zone(lab: Lab, cloud: "Connection", zone: str, host: str) -> None:
     """Wait until the host is up and known to its cell, then put it into its availability zone."""
     compute = cloud.compute
-    begun = (lab.run / f"compute-{zone}.pid").stat().st_mtime
+    process = f"compute-{zone}"
+    begun = (lab.run / f"{process}.pid").stat().st_mtime
     discover = (lab.tool("nova-manage"), "--config-file", f"{lab.etc}/nova/nova.conf", "cell_v2", "discover_hosts")
 
     def reports() -> bool:
         """Nova calls a compute up for a minute after its last word, which may be from before the last stop."""
+        if not pids(lab)[process].alive:
+            message = f"the compute {host} has ended; {last_lines(lab, process)}"
+            raise Unavailable(message)
         last = [service.updated_at for service in compute.services(binary="nova-compute", host=host)]
         return any(word and datetime.fromisoformat(word).replace(tzinfo=UTC).timestamp() > begun for word in last)
 
