@@ -10,6 +10,7 @@ import pytest
 from burstlens.recognition.catalog import catalogue_model
 from support.aws_doubles import CREDENTIALS, Doubles
 from support.commands import Home, home_in
+from support.openstack_lab import Project, needed_lab, own_project
 
 # A shell without job control starts what it puts into the background deaf to SIGINT, and so are then all commands that
 # a test starts, and interrupts.
@@ -52,3 +53,16 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def openstack_lab() -> Iterator[Path]:
+    """Folder of an OpenStack on this machine; without one, tests that want it are skipped."""
+    yield from needed_lab()
+
+
+@pytest.fixture
+def openstack_project(openstack_lab: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project of that OpenStack that only this test uses."""
+    with own_project(openstack_lab, tmp_path) as project:
+        yield project

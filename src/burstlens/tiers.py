@@ -15,7 +15,7 @@ from burstlens.clouds.base import Cloud
 from burstlens.heartbeats import Heartbeats
 from burstlens.lane import Lane
 from burstlens.settings import Settings
-from burstlens.settings.adapters import open_clouds, opened_lane
+from burstlens.settings.adapters import open_clouds, open_specs, opened_lane
 
 if TYPE_CHECKING:  # a worker must not wait for the autoscaler's imports
     from burstlens.scaling.autoscaler import Autoscaler
@@ -134,7 +134,6 @@ async def _autoscaling(
 ) -> AsyncIterator["Autoscaler"]:
     from burstlens.scaling.autoscaler import Autoscaler
 
-    specs = {pool.cloud: settings.spec(pool.cloud) for pool in settings.fleet_pools()}
     autoscaler = Autoscaler(
         queue=lane.requests,
         clouds=clouds,
@@ -143,7 +142,7 @@ async def _autoscaling(
         options=settings.scaling,
         clock=clock,
         fleet=settings.fleet,
-        spec_for=lambda pool: specs[pool.cloud],
+        spec_for=open_specs(settings, clock),
     )
     task = asyncio.create_task(autoscaler.run())
     try:

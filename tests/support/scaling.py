@@ -1,6 +1,6 @@
 """An autoscaler over real parts, each of which can be told to fail: queue, bucket and processes of this machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class MoodyQueue(MemoryQueue):
         return replace(await super().depth(), age_seconds=self.age_seconds)
 
 
+ELSEWHERE = "elsewhere"
+"""A second cloud, of processes as well; a pool may be on it."""
+
+
 class MoodyCloud(LocalCloud):
     """A cloud whose calls can fail, by name; a failing launch may have worked all the same, and a list may lack all."""
 
@@ -63,6 +67,11 @@ class MoodyCloud(LocalCloud):
             raise self.faults[call]
 
 
+async def spec_for(pool: Pool) -> Spec:
+    """What an instance of the pool is told."""
+    return Spec({"POOL_ORDER": str(pool.order)})
+
+
 class LostBucket(Bucket):
     """A bucket that can stop answering."""
 
@@ -87,6 +96,7 @@ class Deployment:
         self.clock = ManualClock()
         self.queue = MoodyQueue("requests", QueueOptions(lease_seconds=3600), self.clock)
         self.cloud = MoodyCloud(self.folder, self.clock, self.command)
+        self.elsewhere = MoodyCloud(self.folder / ELSEWHERE, self.clock, self.command)
         self.bucket = LostBucket(open_store("memory://"))
         self.heartbeats = Heartbeats(self.bucket, self.clock)
         self.autoscaler = self.start_autoscaler()
@@ -95,14 +105,20 @@ class Deployment:
         """A new one, as after a restart."""
         return Autoscaler(
             queue=self.queue,
-            clouds={"local": self.cloud},
+            clouds={
+                name: cloud for name, cloud in self.clouds().items() if name in {pool.cloud for pool in self.pools}
+            },
             pools=self.pools,
             heartbeats=self.heartbeats,
             options=self.options,
             clock=self.clock,
             fleet=FLEET,
-            spec_for=lambda pool: Spec({"POOL_ORDER": str(pool.order)}),
+            spec_for=spec_for,
         )
+
+    def clouds(self) -> dict[str, MoodyCloud]:
+        """Both, also when no pool is on one of them."""
+        return {"local": self.cloud, ELSEWHERE: self.elsewhere}
 
     async def tick(self, times: int = 1) -> None:
         """So many ticks, each at its time."""
@@ -137,8 +153,8 @@ class Deployment:
             )
 
     async def listed(self) -> list[Instance]:
-        """What the cloud really has, whatever it says."""
-        return await LocalCloud.instances(self.cloud, FLEET)
+        """What the clouds really have, whatever they say."""
+        return [each for cloud in self.clouds().values() for each in await LocalCloud.instances(cloud, FLEET)]
 
     async def names(self) -> set[str]:
         return {instance.name for instance in await self.listed()}
@@ -153,7 +169,12 @@ class Deployment:
 
     async def end(self) -> None:
         """Leave nothing behind."""
-        self.cloud.faults = {}
-        await self.cloud.terminate([instance.id for instance in await self.listed()])
+        for cloud in self.clouds().values():
+            cloud.faults = {}
+            await cloud.terminate([instance.id for instance in await LocalCloud.instances(cloud, FLEET)])
         await self.shrinks_to(0)
-        await self.cloud.close()
+        for cloud in self.clouds().values():
+            await cloud.close()
+
+
+Deploy = Callable[..., Deployment]

@@ -16,6 +16,9 @@ class AwsOptions(BaseModel):
     """One address for all services, as doubles have; empty is $AWS_ENDPOINT_URL, or AWS itself."""
     path_style: bool | None = None
     """Whether a bucket is named in the path of a URL instead of in its host; None is in the path for an `endpoint`."""
+    worker_role: str = Field(default="", pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$")
+    """The role whose short-lived credentials workers outside AWS get; `burstlens deploy aws up --private-cloud` makes
+    one. Workers on EC2 have their instance profile's."""
 
 
 class Encryption(StrEnum):

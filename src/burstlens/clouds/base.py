@@ -47,18 +47,24 @@ class Pool:
     cap: int
     """The most instances the fleet may have here."""
     order: int = 0
-    """Lower is filled first and emptied last."""
+    """Lower is filled first and emptied last; of the same order, the cheaper one is."""
     price_per_hour: float = 0.0
     instance_types: tuple[str, ...] = ()
-    """Kinds of machine, the preferred first. With `zones` they are the pool's offers: each type in each zone."""
+    """Kinds of machine (on OpenStack: flavors), the preferred first. With `zones` they are the pool's offers: each type
+    in each zone."""
     zones: tuple[str, ...] = ()
     """Availability zones or, on EC2, subnets (``subnet-…``), the preferred first; empty leaves it to the cloud."""
     market: Market = Market.ON_DEMAND
     image: str = ""
-    """Empty is the launch template's."""
+    """OpenStack: name or id, of the newest of that name. On EC2, empty is the launch template's."""
     launch_template: str = ""
     """EC2: id (``lt-…``) or name of what every instance has in common."""
     billing: Billing = field(default_factory=Billing)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What pools are filled by, the lowest first."""
+        return (self.order, self.price_per_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,13 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What an instance is to run: the environment of its `burstlens worker`. It must hold no secret."""
+    """What an instance is to run: the environment of its `burstlens worker`."""
 
     environment: Mapping[str, str]
+    """It must hold no secret."""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """More of the environment, which only root of the instance may read: credentials that end soon, for an instance
+    that its cloud gives none. They are never logged."""
 
 
 class Cloud(Protocol):

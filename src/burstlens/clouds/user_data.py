@@ -1,4 +1,6 @@
-"""What a machine is told at its birth, as cloud-init's user data: the same on every cloud, small, and without secrets.
+"""What a machine is told at its birth, as cloud-init's user data: the same on every cloud, and small.
+
+It holds no secret but credentials that end soon, for an instance whose cloud gives it none.
 
 The image holds the package and its systemd units (see `burstlens.deploy.image`); user data only says which of them the
 machine runs, and with which settings. JSON is YAML, so no YAML is written here.
@@ -12,6 +14,8 @@ from burstlens.errors import Misconfigured
 HEADER = "#cloud-config"
 ENVIRONMENT_FILE = "/etc/burstlens/environment"
 """Settings as environment variables: the `EnvironmentFile` of every unit."""
+CREDENTIALS_FILE = "/etc/burstlens/credentials"
+"""More variables, which systemd reads for the units and only root otherwise; on most machines there is none."""
 CLOUD = "BURSTLENS_CLOUD"
 """Variable that names the cloud of an instance that has to ask there who it is."""
 WORKER_UNIT = "burstlens-worker.service"
@@ -22,9 +26,10 @@ MAX_BYTES = 16_384
 """EC2's limit on user data, before base64."""
 
 
-def worker_user_data(environment: Mapping[str, str]) -> str:
-    """User data of an instance that runs workers with these settings."""
-    return machine_user_data(environment, [WORKER_UNIT])
+def worker_user_data(environment: Mapping[str, str], credentials: Mapping[str, str] | None = None) -> str:
+    """User data of an instance that runs workers with these settings, and with these short-lived credentials."""
+    files = {CREDENTIALS_FILE: environment_file(credentials)} if credentials else {}
+    return machine_user_data(environment, [WORKER_UNIT], files)
 
 
 def machine_user_data(
@@ -52,7 +57,10 @@ def cloud_config(files: Mapping[str, str], commands: Sequence[Sequence[str]], pa
         Misconfigured: it is larger than a cloud takes.
     """
     config: dict[str, object] = {
-        "write_files": [{"path": path, "content": text, "permissions": "0644"} for path, text in files.items()],
+        "write_files": [
+            {"path": path, "content": text, "permissions": "0600" if path == CREDENTIALS_FILE else "0644"}
+            for path, text in files.items()
+        ],
         "runcmd": [list(command) for command in commands],
     }
     if packages:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -17,7 +17,7 @@ from burstlens.scaling.guardrails import patient
 from burstlens.scaling.members import Activity, Member, muster
 from burstlens.scaling.observer import Observer, Sight
 from burstlens.scaling.options import ScalingOptions
-from burstlens.scaling.placement import place
+from burstlens.scaling.placement import Plan, place
 from burstlens.scaling.policy import Observation, policy_from
 from burstlens.scaling.troubles import Troubles
 
@@ -48,7 +48,7 @@ class Autoscaler:
         options: ScalingOptions,
         clock: Clock,
         fleet: str,
-        spec_for: Callable[[Pool], Spec],
+        spec_for: Callable[[Pool], Awaitable[Spec]],
     ) -> None:
         self._pools = tuple(pools)
         self._heartbeats = heartbeats
@@ -88,17 +88,21 @@ class Autoscaler:
             self._window.append(sight.depth.total)
         if sight.homes is None:
             return self._record(self._decision(sight, None, None, "the fleet is unknown, so it stays as it is"))
-        members = self._muster(sight)
+        for cloud in sorted(sight.blind):
+            self._troubles.say(f"{cloud} is counted as it was last seen, and stays as it is")
+        seen = self._muster(sight)
+        members = seen + self._actor.on_the_way(sight)
         wanted, why = self._decide(sight, members)
-        rooms = self._actor.rooms(members)
-        plan = place(self._guard(wanted, sight, members), members, self._pools, rooms, self._options)
+        capacity = self._guard(wanted, sight, members)
+        plan = self._place(capacity, sight, members)
         done = await self._actor.act(plan, sight)
+        spilt = await self._spill(capacity, sight, seen, plan.size - len(done.launched))
         await self._observer.forget_heartbeats(sight, self._clock.now())
         decision = self._decision(sight, members, wanted, why)
         return self._record(
             replace(
                 decision,
-                launched=done.launched,
+                launched=done.launched + spilt,
                 drained=done.drained,
                 terminated=done.terminated,
                 reasons=plan.reasons,
@@ -113,7 +117,25 @@ class Autoscaler:
             for member in members
             if member.activity is Activity.DRAINING
         }
-        return members + self._actor.on_the_way(sight.instances)
+        return members
+
+    def _place(self, capacity: int, sight: Sight, members: Sequence[Member]) -> Plan:
+        return place(capacity, members, self._pools, self._actor.rooms(members, sight.blind), self._options)
+
+    async def _spill(self, capacity: int, sight: Sight, seen: Sequence[Member], missing: int) -> tuple[str, ...]:
+        """Ask the next pools for what those before them refused, in the same tick: a burst does not wait (R11).
+
+        A pool that gave less than all is asked once more, so that its cloud says why; then it is closed.
+        """
+        born: tuple[str, ...] = ()
+        for _ in range(2 * len(self._pools)):
+            if not missing:
+                break
+            plan = self._place(capacity, sight, [*seen, *self._actor.on_the_way(sight)])
+            launched = await self._actor.launch(plan)
+            missing = plan.size - len(launched)
+            born += launched
+        return born
 
     def _decide(self, sight: Sight, members: Sequence[Member]) -> tuple[int | None, str]:
         census = Census.of(members)

@@ -3,7 +3,7 @@
 A pool that refuses, or whose instances never beat, is closed for a while; a launch that no cloud lists yet counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from burstlens.clouds.base import Instance, Pool, State
@@ -36,26 +36,39 @@ class PoolHealth:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A launch that was asked for; it counts until a cloud lists it or `listing_grace_seconds` are over (R1, R2)."""
+    """A launch that was asked for; it counts until a cloud lists it or has had `listing_grace_seconds` to (R1, R2)."""
 
     name: str
     pool: str
     asked_at: float
 
-    def as_member(self) -> Member:
-        """The instance that may be on its way."""
+    def as_member(self, now: float, options: ScalingOptions) -> Member:
+        """The instance that may be on its way, or may never have been born: then it only takes a place under the cap."""
         ghost = Instance(
             id=f"asked-for:{self.name}", name=self.name, pool=self.pool, state=State.PENDING, launched_at=self.asked_at
         )
-        return Member(ghost, Activity.BOOTING, listed=False)
+        awaited = now - self.asked_at <= options.listing_grace_seconds
+        return Member(ghost, Activity.BOOTING if awaited else Activity.SILENT, listed=False)
 
 
 def still_unlisted(
-    asked: Iterable[Asked], listed: Sequence[Instance], now: float, options: ScalingOptions
+    asked: Iterable[Asked], listed: Sequence[Instance], blind: Collection[str], now: float, options: ScalingOptions
 ) -> tuple[Asked, ...]:
-    """The launches that have not shown up and may still do so."""
+    """The launches that have not shown up and may still do so.
+
+    Args:
+        asked: the launches.
+        listed: what exists.
+        blind: pools whose cloud does not list anything now, so that nobody can see what was born there.
+        now: seconds since the epoch.
+        options: how late a cloud may list what was born.
+    """
     names = {instance.name for instance in listed}
-    return tuple(a for a in asked if a.name not in names and now - a.asked_at <= options.listing_grace_seconds)
+    return tuple(
+        a
+        for a in asked
+        if a.name not in names and (a.pool in blind or now - a.asked_at <= options.listing_grace_seconds)
+    )
 
 
 def refused(health: PoolHealth, error: BurstlensError, now: float, options: ScalingOptions) -> PoolHealth:

@@ -1,7 +1,7 @@
 """The autoscaler's eyes: queue, clouds and heartbeats, each of which may not answer."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from burstlens.clouds.base import Cloud, Instance
@@ -22,8 +22,11 @@ class Sight:
 
     depth: Depth | None
     homes: Mapping[str, tuple[Instance, str]] | None
-    """Every instance that exists with the name of its cloud, by the instance's id."""
+    """Every instance that exists with the name of its cloud, by the instance's id. What a blind cloud has is what it
+    listed last."""
     heartbeats: Sequence[Heartbeat] | None
+    blind: frozenset[str] = frozenset()
+    """Clouds that do not list their instances now, and have done so before."""
 
     @property
     def instances(self) -> list[Instance]:
@@ -53,16 +56,17 @@ class Observer:
         self._fleet = fleet
         self._options = options
         self._troubles = troubles
+        self._listed: dict[str, list[Instance]] = {}
 
     async def observe(self) -> Sight:
         """See what can be seen; what cannot is None and noted."""
         attempt = self._troubles.attempt
-        depth, heartbeats, homes = await asyncio.gather(
+        depth, heartbeats, blind = await asyncio.gather(
             attempt("depth is unknown", self._depth()),
             attempt("heartbeats are unknown", self._heartbeats.all()),
-            self._homes(),
+            self._look(),
         )
-        return Sight(depth, homes, heartbeats)
+        return Sight(depth, self._homes(blind), heartbeats, blind)
 
     async def forget_heartbeats(self, sight: Sight, now: float) -> None:
         """Delete what workers of instances that are gone left behind."""
@@ -84,16 +88,25 @@ class Observer:
             raise Unavailable(message)
         return depth
 
-    async def _homes(self) -> dict[str, tuple[Instance, str]] | None:
+    async def _look(self) -> frozenset[str]:
+        """Keep what each cloud lists; return those that do not list anything now."""
         listings = await asyncio.gather(
             *(
                 self._troubles.attempt(f"instances on {name} are unknown", cloud.instances(self._fleet))
                 for name, cloud in self._clouds.items()
             )
         )
-        homes = {}
-        for name, listing in zip(self._clouds, listings, strict=True):
-            if listing is None:
-                return None
-            homes.update({instance.id: (instance, name) for instance in listing if instance.state.counts})
-        return homes
+        seen = {name: listing for name, listing in zip(self._clouds, listings, strict=True) if listing is not None}
+        self._listed |= seen
+        return frozenset(self._clouds.keys() - seen.keys())
+
+    def _homes(self, blind: Set[str]) -> dict[str, tuple[Instance, str]] | None:
+        """None while no cloud is seen, or one never was: then nobody knows how much of the cap is used there."""
+        if blind == self._clouds.keys() or self._clouds.keys() - self._listed.keys():
+            return None
+        return {
+            instance.id: (instance, name)
+            for name, listing in self._listed.items()
+            for instance in listing
+            if instance.state.counts
+        }

@@ -35,6 +35,11 @@ class Plan:
     """Why fewer are launched than are wanted, one clause each."""
 
     @property
+    def size(self) -> int:
+        """How many are to be launched."""
+        return sum(len(names) for names in self.launches.values())
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why each instance is to go and why fewer are launched than are wanted, one clause each."""
         removals = (f"{r.instance.name}: {r.why}" for r in (*self.terminations, *self.drains))
@@ -52,7 +57,7 @@ def place(
     Args:
         wanted: how much capacity there should be.
         members: the whole fleet, launches of unknown outcome included (R1).
-        pools: filled from the lowest `order` up, emptied from the highest down.
+        pools: filled from the lowest `rank` up, emptied from the highest down.
         rooms: how many more instances each pool may get now.
         options: the cap and the graces.
     """
@@ -80,7 +85,7 @@ def _launches(
     shortfall = [f"cap of {options.max_instances} leaves room for {under_cap} of {missing}"] if left < missing else []
     names = free_names([member.instance.name for member in members])
     launches = {}
-    for pool in sorted(pools, key=lambda pool: pool.order):
+    for pool in sorted(pools, key=lambda pool: pool.rank):
         count = min(left, rooms.get(pool.name, 0))
         if count > 0:
             launches[pool.name] = tuple(itertools.islice(names, count))
@@ -93,12 +98,12 @@ def _launches(
 def _drains(surplus: int, capacity: Sequence[Member], pools: Sequence[Pool]) -> tuple[Removal, ...]:
     if surplus <= 0:
         return ()
-    order = {pool.name: pool.order for pool in pools}
+    ranks = {pool.name: pool.rank for pool in pools}
 
-    def expendable(member: Member) -> tuple[float, int, int]:
+    def expendable(member: Member) -> tuple[float, float, int, int]:
         """A pool that is no longer in the settings is emptied before all others."""
-        pool_order = order.get(member.instance.pool, float("inf"))
-        return (-pool_order, _DRAIN_ORDER.index(member.activity), -_number(member.instance.name))
+        order, price = ranks.get(member.instance.pool, (float("inf"), 0.0))
+        return (-order, -price, _DRAIN_ORDER.index(member.activity), -_number(member.instance.name))
 
     candidates = sorted((member for member in capacity if member.listed), key=expendable)
     return tuple(Removal(member.instance, f"surplus and {member.activity}") for member in candidates[:surplus])

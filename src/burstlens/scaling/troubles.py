@@ -35,8 +35,9 @@ class Troubles:
         self.retry_after_seconds = 0.0
 
     def say(self, sentence: str) -> None:
-        """Add a reason for holding that is no error."""
-        self._sentences.append(sentence)
+        """Add a reason for holding that is no error, unless it was said already."""
+        if sentence not in self._sentences:
+            self._sentences.append(sentence)
 
     def note(self, what: str, error: BurstlensError) -> None:
         """Count an error and say what it stopped."""

@@ -7,7 +7,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from obstore.store import ObjectStore
 
 from burstlens.buckets import Bucket, Buckets, open_store
 from burstlens.clock import Clock
-from burstlens.clouds.base import Cloud
+from burstlens.clouds.base import Cloud, Pool, Spec
 from burstlens.errors import Misconfigured
 from burstlens.lane import Lane
 from burstlens.queues.base import Queues
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 FACES = "faces"
 """As `ModelSettings.name`: recognise people, not things."""
+
+_FOREIGN = frozenset({"openstack"})
+"""Clouds of machines that AWS knows nothing of."""
 
 WORKER_COMMAND = (sys.executable, "-m", "burstlens", "worker")
 """How an instance on this machine starts its worker."""
@@ -68,6 +72,7 @@ def open_clouds(settings: Settings, clock: Clock) -> dict[str, Cloud]:
     """An adapter for each cloud that a pool names."""
     adapters: dict[str, Callable[[], Cloud]] = {
         "local": lambda: _local_cloud(settings, clock),
+        "openstack": lambda: _openstack_cloud(settings, clock),
         "ec2": lambda: _ec2_cloud(settings, clock),
     }
     return {name: adapters[name]() for name in {pool.cloud for pool in settings.fleet_pools()}}
@@ -79,10 +84,41 @@ def _local_cloud(settings: Settings, clock: Clock) -> Cloud:
     return LocalCloud(settings.data.absolute() / "fleet", clock, WORKER_COMMAND)
 
 
+def _openstack_cloud(settings: Settings, clock: Clock) -> Cloud:
+    from burstlens.clouds.openstack.cloud import OpenStackCloud
+
+    return OpenStackCloud(settings.openstack, clock)
+
+
 def _ec2_cloud(settings: Settings, clock: Clock) -> Cloud:
     from burstlens.clouds.ec2.cloud import Ec2Cloud
 
     return Ec2Cloud(_aws_session(settings), clock)
+
+
+def open_specs(settings: Settings, clock: Clock) -> Callable[[Pool], Awaitable[Spec]]:
+    """What instances of a pool are told; asked anew before each launch, since credentials in it end soon.
+
+    Raises:
+        Misconfigured: instances of a pool could not reach the queue or the buckets.
+    """
+    specs = {pool.cloud: settings.spec(pool.cloud) for pool in settings.fleet_pools()}
+    issue = _worker_credentials(settings, clock) if _FOREIGN & specs.keys() else None
+
+    async def spec_for(pool: Pool) -> Spec:
+        spec = specs[pool.cloud]
+        return replace(spec, credentials=await issue()) if issue and pool.cloud in _FOREIGN else spec
+
+    return spec_for
+
+
+def _worker_credentials(settings: Settings, clock: Clock) -> Callable[[], Awaitable[Mapping[str, str]]]:
+    from burstlens.aws.worker_credentials import WorkerCredentials
+
+    if not settings.aws.worker_role:
+        message = "aws.worker_role: workers outside AWS need one; `burstlens deploy aws up --private-cloud` makes it"
+        raise Misconfigured(message)
+    return WorkerCredentials(_aws_session(settings), settings, clock).issue
 
 
 def open_recognizer(settings: Settings) -> Recognizer:

@@ -13,6 +13,7 @@ from burstlens.buckets import Layout
 from burstlens.clouds.base import Billing, Market, Pool, Spec
 from burstlens.errors import Misconfigured
 from burstlens.lane import REQUESTS
+from burstlens.openstack.options import OpenStackOptions
 from burstlens.queues.base import QueueOptions
 from burstlens.recognition.provider import Provider
 from burstlens.scaling.options import ScalingOptions
@@ -96,7 +97,7 @@ class PoolSettings(_Section):
     """One `[[pools]]` entry; see `burstlens.clouds.base.Pool`."""
 
     name: str = Field(min_length=1)
-    cloud: Literal["local", "ec2"]
+    cloud: Literal["local", "openstack", "ec2"]
     cap: int = Field(ge=0)
     order: int = 0
     price_per_hour: float = Field(default=0.0, ge=0)
@@ -112,6 +113,12 @@ class PoolSettings(_Section):
     def _launchable(self) -> Self:
         if self.cloud == "ec2" and not self.launch_template:
             message = "an ec2 pool needs a launch_template; `burstlens deploy aws up` makes one"
+            raise ValueError(message)
+        if self.cloud == "openstack" and not (self.image and self.instance_types):
+            message = "an openstack pool needs an image and instance_types (flavors); `burstlens image bake` makes one"
+            raise ValueError(message)
+        if self.cloud == "openstack" and self.market is Market.SPOT:
+            message = "OpenStack has no spot market: leave market out"
             raise ValueError(message)
         return self
 
@@ -141,6 +148,7 @@ class Settings(BaseSettings):
     data: Path = Path("burstlens-data")
     """Folder of everything that is kept on this machine."""
     aws: AwsOptions = AwsOptions()
+    openstack: OpenStackOptions = OpenStackOptions()
     queue: QueueSettings = QueueSettings()
     buckets: BucketSettings = BucketSettings()
     model: ModelSettings = ModelSettings()

@@ -1,7 +1,7 @@
 """The autoscaler over a real queue, real buckets and real processes; only time is the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,30 +17,10 @@ from burstlens.errors import (
     Unavailable,
 )
 from burstlens.scaling.decision import Census
-from burstlens.scaling.options import ScalingOptions
 from support.eventually import eventually
-from support.scaling import POOL, Deployment, MoodyCloud
+from support.scaling import Deploy, Deployment, MoodyCloud
 
 pytestmark = pytest.mark.anyio
-
-Deploy = Callable[..., Deployment]
-
-
-@pytest.fixture
-async def deploy(tmp_path: Path) -> AsyncIterator[Callable[..., Deployment]]:
-    deployments: list[Deployment] = []
-
-    def make(
-        *, pools: tuple[Pool, ...] = (POOL,), command: tuple[str, ...] | None = None, **options: object
-    ) -> Deployment:
-        given = {"tick_seconds": 5, "window": 4, "max_instances": 4} | options
-        extra = {} if command is None else {"command": command}
-        deployments.append(Deployment(tmp_path, ScalingOptions.model_validate(given), pools, **extra))
-        return deployments[-1]
-
-    yield make
-    for deployment in deployments:
-        await deployment.end()
 
 
 async def test_r19_the_fleet_grows_works_shrinks_to_zero_and_stays_there(deploy: Deploy) -> None:

@@ -110,8 +110,17 @@ def test_r1_scale_in_waits_for_those_that_boot_while_there_is_work(
 def test_r1_r2_a_launch_counts_until_it_is_listed_or_its_grace_is_over() -> None:
     asked = (Asked("app-tier-1", "cores", NOW), Asked("app-tier-2", "cores", NOW))
 
-    assert still_unlisted(asked, [instance(1)], NOW + 30, OPTIONS) == (asked[1],)
-    assert still_unlisted(asked, [], NOW + 31, OPTIONS) == ()
-    ghost = asked[0].as_member()
+    assert still_unlisted(asked, [instance(1)], (), NOW + 30, OPTIONS) == (asked[1],)
+    assert still_unlisted(asked, [], (), NOW + 31, OPTIONS) == ()
+    ghost = asked[0].as_member(NOW + 30, OPTIONS)
     assert ghost.is_capacity
+    assert not ghost.listed
+
+
+def test_r2_what_a_blind_cloud_may_have_launched_keeps_its_place_under_the_cap_and_is_no_capacity() -> None:
+    asked = (Asked("app-tier-1", "cores", NOW),)
+
+    assert still_unlisted(asked, [], {"cores"}, NOW + 3600, OPTIONS) == asked
+    ghost = asked[0].as_member(NOW + 31, OPTIONS)
+    assert not ghost.is_capacity
     assert not ghost.listed

@@ -47,7 +47,7 @@ def test_r1_what_boots_is_not_launched_again() -> None:
 
 
 def test_r2_a_launch_that_is_not_listed_counts_and_keeps_its_name() -> None:
-    ghost = Asked("app-tier-1", "cores", NOW).as_member()
+    ghost = Asked("app-tier-1", "cores", NOW).as_member(NOW, OPTIONS)
 
     assert placed(2, ghost).launches == {"cores": ("app-tier-2",)}
     assert placed(0, ghost) == Plan({}, (), ()), "what no cloud lists cannot be drained"
