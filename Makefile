@@ -1,6 +1,6 @@
 # burstlens: what a newcomer and CI run. Everything is installed into .venv from the pinned, hashed lock in requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lab-aws lock clean
+.PHONY: help demo test test-openstack test-vm lint bench lab-aws lab-openstack lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,13 +10,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export BURSTLENS_CACHE ?= $(CURDIR)/.cache
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## recognise 100 real images on this machine, from zero instances to zero instances
 	@$(BIN)/burstlens demo
 
 test: $(VENV)/.dev $(VENV)/.pictures ## run every test
 	@$(BIN)/pytest $(ARGS)
+
+test-openstack: $(VENV)/.dev ## run what needs a real OpenStack, on one that is started for it: root on Debian, some minutes
+	@BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest tests/openstack tests/contracts/test_cloud.py $(ARGS)
+
+test-vm: $(VENV)/.dev ## the same with guests that really boot, without KVM: half an hour
+	@BURSTLENS_TEST_VM=1 $(BIN)/pytest tests/openstack/vm $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types and the lock
 	@$(BIN)/ruff check .
@@ -32,11 +38,16 @@ bench: $(VENV)/.dev ## measure, as ratios within one run
 lab-aws: $(VENV)/.dev ## AWS on this machine, to try a deployment on: its instances are processes here
 	@$(BIN)/python -m lab.aws
 
+lab-openstack: $(VENV)/.dev ## OpenStack on this machine: root on Debian; ends with: python -m lab.openstack stop
+	@$(BIN)/python -m lab.openstack start
+
 lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml (no index address in them)
 	@for extra in demo dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$([ $$extra = dev ] && echo "--extra dev") pyproject.toml requirements/build.in -o requirements/$$extra.txt; \
 	done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		lab/openstack/requirements.in -o lab/openstack/requirements.txt
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/out dist
