@@ -113,11 +113,11 @@ def open_specs(settings: Settings, clock: Clock) -> Callable[[Pool], Awaitable[S
 
 
 def _worker_credentials(settings: Settings, clock: Clock) -> Callable[[], Awaitable[Mapping[str, str]]]:
-    from burstlens.aws.worker_credentials import WorkerCredentials
-
     if not settings.aws.worker_role:
         message = "aws.worker_role: workers outside AWS need one; `burstlens deploy aws up --private-cloud` makes it"
         raise Misconfigured(message)
+    from burstlens.aws.worker_credentials import WorkerCredentials
+
     return WorkerCredentials(_aws_session(settings), settings, clock).issue
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from burstlens.clouds.base import Market
+from burstlens.clouds.base import Market, Pool
 from burstlens.errors import Misconfigured
 from burstlens.settings import Settings, load_settings
 from burstlens.settings.model import ModelSettings, PoolSettings
@@ -268,3 +268,49 @@ def test_a_shared_response_queue_is_a_matter_of_sqs(folder: Path) -> None:
     assert written(folder, text + '"sqs:"').queue.response_name == "all-replies"
     with pytest.raises(Misconfigured, match="response_name is only for queues on SQS"):
         written(folder, text + '"memory:"')
+
+
+PRIVATE = (
+    REMOTE[: REMOTE.index("[[pools]]")]
+    + """
+[[pools]]
+name = "private"
+cloud = "openstack"
+cap = 4
+image = "birds"
+instance_types = ["m1.small"]
+zones = ["nova"]
+"""
+)
+
+
+def test_a_pool_on_openstack_says_what_it_offers(folder: Path) -> None:
+    (pool,) = written(folder, PRIVATE).fleet_pools()
+
+    assert (pool.cloud, pool.cap, pool.image, pool.instance_types, pool.zones) == (
+        *("openstack", 4, "birds"),
+        *(("m1.small",), ("nova",)),
+    )
+
+
+@pytest.mark.parametrize("line", ['image = "birds"', 'instance_types = ["m1.small"]'])
+def test_a_pool_on_openstack_needs_an_image_and_a_flavor(folder: Path, line: str) -> None:
+    assert line in PRIVATE
+    with pytest.raises(Misconfigured, match="an openstack pool needs an image and instance_types"):
+        written(folder, PRIVATE.replace(line, ""))
+
+
+def test_a_pool_on_openstack_is_not_on_a_spot_market(folder: Path) -> None:
+    with pytest.raises(Misconfigured, match="OpenStack has no spot market"):
+        written(folder, PRIVATE + 'market = "spot"')
+
+
+def test_there_is_no_setting_for_a_secret_of_openstack(folder: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"openstack\.password: there is no such setting"):
+        written(folder, PRIVATE + '[openstack]\npassword = "secret"')
+
+
+def test_instances_of_one_order_are_ranked_by_price() -> None:
+    pools = [Pool("a", "ec2", 1, order=1), Pool("b", "ec2", 1, price_per_hour=0.2), Pool("c", "openstack", 1)]
+
+    assert [pool.name for pool in sorted(pools, key=lambda pool: pool.rank)] == ["c", "b", "a"]
