@@ -60,9 +60,16 @@ async def _on_its_cloud(settings: Settings, stop: asyncio.Event) -> AsyncIterato
     Only one process of an instance does this, for all of them.
 
     Raises:
-        Unavailable: the cloud does not say who this is.
+        Misconfigured, Unavailable: the cloud does not say who this is.
     """
-    if os.environ.get(CLOUD) != "ec2":
+    cloud = os.environ.get(CLOUD)
+    if cloud == "openstack":
+        from burstlens.clouds.openstack.identity import own_environment as own_of_openstack
+
+        # It tells nothing to heed: a drain comes as the SIGTERM of a shutdown.
+        yield {**os.environ, **own_of_openstack()}
+        return
+    if cloud != "ec2":
         yield os.environ
         return
     from burstlens.clouds.ec2.metadata import Metadata, own_environment

@@ -15,7 +15,8 @@ from burstlens.clouds.base import Cloud
 from burstlens.heartbeats import Heartbeats
 from burstlens.lane import Lane
 from burstlens.settings import Settings
-from burstlens.settings.adapters import open_clouds, open_specs, opened_lane
+from burstlens.settings.adapters import open_clouds, opened_lane
+from burstlens.settings.specs import open_specs
 
 if TYPE_CHECKING:  # a worker must not wait for the autoscaler's imports
     from burstlens.scaling.autoscaler import Autoscaler

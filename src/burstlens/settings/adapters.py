@@ -7,8 +7,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from obstore.store import ObjectStore
 
 from burstlens.buckets import Bucket, Buckets, open_store
 from burstlens.clock import Clock
-from burstlens.clouds.base import Cloud, Pool, Spec
+from burstlens.clouds.base import Cloud
 from burstlens.errors import Misconfigured
 from burstlens.lane import Lane
 from burstlens.queues.base import Queues
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 FACES = "faces"
 """As `ModelSettings.name`: recognise people, not things."""
 
-_FOREIGN = frozenset({"openstack"})
-"""Clouds of machines that AWS knows nothing of."""
-
 WORKER_COMMAND = (sys.executable, "-m", "burstlens", "worker")
 """How an instance on this machine starts its worker."""
 
@@ -43,7 +39,7 @@ async def open_lane(settings: Settings, clock: Clock) -> Lane:
     """Open the request queue, creating it when it is missing, and the buckets."""
     here = settings.resolved()
     buckets = here.buckets
-    aws = functools.cache(lambda: _aws_session(settings))
+    aws = functools.cache(lambda: aws_session(settings))
     inputs, outputs, fleet = [
         # In a thread: to find out the region may take a second.
         Bucket(await asyncio.to_thread(_open_bucket, here, url, aws))
@@ -93,32 +89,7 @@ def _openstack_cloud(settings: Settings, clock: Clock) -> Cloud:
 def _ec2_cloud(settings: Settings, clock: Clock) -> Cloud:
     from burstlens.clouds.ec2.cloud import Ec2Cloud
 
-    return Ec2Cloud(_aws_session(settings), clock)
-
-
-def open_specs(settings: Settings, clock: Clock) -> Callable[[Pool], Awaitable[Spec]]:
-    """What instances of a pool are told; asked anew before each launch, since credentials in it end soon.
-
-    Raises:
-        Misconfigured: instances of a pool could not reach the queue or the buckets.
-    """
-    specs = {pool.cloud: settings.spec(pool.cloud) for pool in settings.fleet_pools()}
-    issue = _worker_credentials(settings, clock) if _FOREIGN & specs.keys() else None
-
-    async def spec_for(pool: Pool) -> Spec:
-        spec = specs[pool.cloud]
-        return replace(spec, credentials=await issue()) if issue and pool.cloud in _FOREIGN else spec
-
-    return spec_for
-
-
-def _worker_credentials(settings: Settings, clock: Clock) -> Callable[[], Awaitable[Mapping[str, str]]]:
-    if not settings.aws.worker_role:
-        message = "aws.worker_role: workers outside AWS need one; `burstlens deploy aws up --private-cloud` makes it"
-        raise Misconfigured(message)
-    from burstlens.aws.worker_credentials import WorkerCredentials
-
-    return WorkerCredentials(_aws_session(settings), settings, clock).issue
+    return Ec2Cloud(aws_session(settings), clock)
 
 
 def open_recognizer(settings: Settings) -> Recognizer:
@@ -173,7 +144,7 @@ def identity(environment: Mapping[str, str] = os.environ) -> Identity:
 
 def open_fleet_bucket(settings: Settings) -> ObjectStore:
     """The store of the fleet bucket, for a command that is about to end (see `burstlens.recognition.faces.store`)."""
-    return _open_bucket(settings, settings.resolved().buckets.fleet, lambda: _aws_session(settings))
+    return _open_bucket(settings, settings.resolved().buckets.fleet, lambda: aws_session(settings))
 
 
 def _open_bucket(settings: Settings, url: str, aws: "Callable[[], AwsSession]") -> ObjectStore:
@@ -184,7 +155,8 @@ def _open_bucket(settings: Settings, url: str, aws: "Callable[[], AwsSession]") 
     return open_s3(url, aws(), settings.buckets.encryption, settings.buckets.kms_key)
 
 
-def _aws_session(settings: Settings) -> "AwsSession":
+def aws_session(settings: Settings) -> "AwsSession":
+    """Who asks AWS in this deployment."""
     from burstlens.aws.session import AwsSession
 
     return AwsSession(settings.aws)

@@ -25,6 +25,9 @@ class WorkerOptions(BaseModel):
     """A fleet's worker that is idle this long while no autoscaler is alive ends by itself (R3)."""
     lifetime_seconds: float = Field(default=0.0, ge=0)
     """The worker drains and ends at this age; 0 is never."""
+    ends_at: float = Field(default=0.0, ge=0)
+    """The worker drains so that it has ended by then, in seconds since the epoch; 0 is never. Whoever gives an instance
+    credentials that end sets it (`burstlens.aws.worker_credentials`)."""
     drain_seconds: float = Field(default=60.0, gt=0)
     """The most that a drain waits for held requests before it leaves them to their leases."""
 

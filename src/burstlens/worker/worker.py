@@ -12,6 +12,7 @@ from burstlens.heartbeats import Heartbeats
 from burstlens.lane import Lane
 from burstlens.queues.base import Delivery, QueueOptions
 from burstlens.recognition.base import Recognizer
+from burstlens.worker.ending import end_in_time
 from burstlens.worker.handler import Handler
 from burstlens.worker.leases import LeaseKeeper
 from burstlens.worker.model_thread import ModelThread
@@ -79,6 +80,7 @@ class Worker:
             asyncio.create_task(self._leases.run()),
             asyncio.create_task(self._pulse.run(lambda: self._leases.held, self.drain, self._draining)),
             asyncio.create_task(self._model_thread.watch(self.drain)),
+            asyncio.create_task(end_in_time(self._options, self._clock, self.drain)),
         ]
         for task in background:
             task.add_done_callback(self._on_background_end)

@@ -16,7 +16,7 @@ from burstlens.lane import Lane
 from burstlens.messages import Result, utc
 from burstlens.queues.base import Message
 from burstlens.settings import Settings, load_settings
-from burstlens.settings.adapters import identity, open_clouds, open_lane, open_specs
+from burstlens.settings.adapters import identity, open_clouds, open_lane
 from burstlens.settings.model import BucketSettings, PoolSettings, QueueSettings
 
 pytestmark = pytest.mark.anyio
@@ -143,21 +143,3 @@ def test_a_worker_that_was_started_by_hand_has_the_name_of_its_host_and_may_outl
 
     assert (own.instance, own.pool, own.managed) == (socket.gethostname(), "", False)
     assert own.worker.endswith(f"-{os.getpid()}")
-
-
-def test_workers_outside_aws_need_a_role(folder: Path) -> None:
-    del folder
-    pool = PoolSettings(name="private", cloud="openstack", cap=1, image="birds", instance_types=("m1.small",))
-    buckets = BucketSettings(inputs="s3://a", outputs="s3://b", fleet="s3://c")
-    settings = Settings(queue=QueueSettings(url="sqs:birds-"), buckets=buckets, pools=(pool,))
-
-    with pytest.raises(Misconfigured, match=r"aws\.worker_role: workers outside AWS need one"):
-        open_specs(settings, SystemClock())
-
-
-async def test_workers_of_this_machine_are_given_no_credentials(folder: Path) -> None:
-    del folder
-    settings = load_settings()
-    (pool,) = settings.fleet_pools()
-
-    assert await open_specs(settings, SystemClock())(pool) == settings.spec("local")

@@ -31,8 +31,8 @@ class Account:
     @cached_property
     def names(self) -> Names:
         """What the fleet's things are called here; the first use asks whose account this is."""
-        account = self.ask("sts", "get_caller_identity")["Account"]
-        return Names(self._fleet, account, self.session.region)
+        caller = self.ask("sts", "get_caller_identity")
+        return Names(self._fleet, caller["Account"], self.session.region, caller["Arn"].split(":")[1])
 
     def ask(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401 - AWS's own shapes
         """One call of one operation, such as ``ec2``, ``describe_instances``."""

@@ -112,7 +112,7 @@ def propose(account: Account, stack: Stack | None, template: str, parameters: Ma
         ClientToken=name,
         TemplateBody=template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM"],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": STACK, "Value": names.fleet}],
     )
     described = _ended(account, created["Id"])

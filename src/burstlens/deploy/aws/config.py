@@ -24,7 +24,9 @@ optimised ones first, since a worker needs less than 1 GiB for each core."""
 _SECTIONS = ("aws", "queue", "buckets", "model", "web", "worker", "scaling")
 
 
-def settings_text(names: Names, endpoint: str | None, queue: QueueOptions, subnet: str = "") -> str:
+def settings_text(
+    names: Names, endpoint: str | None, queue: QueueOptions, subnet: str = "", worker_role: str = ""
+) -> str:
     """The settings of this fleet, as TOML. Pure: the same for the same fleet, whenever it is asked for.
 
     Args:
@@ -32,11 +34,14 @@ def settings_text(names: Names, endpoint: str | None, queue: QueueOptions, subne
         endpoint: the one address for all services; None is AWS's own.
         queue: of the request queue.
         subnet: where instances are launched; empty is the default VPC's.
+        worker_role: ARN of the role of workers in a private cloud; empty when there is none.
     """
     types = ", ".join(map(json.dumps, INSTANCE_TYPES))
     where = [f"region = {json.dumps(names.region)}"]
     if endpoint:
         where.append(f"endpoint = {json.dumps(endpoint)}")
+    if worker_role:
+        where += ["# Workers in a private cloud get credentials of it that end soon.", _role(worker_role)]
     zones = f"{_zones(subnet)}\n" if subnet else ""
     return f"""\
 # Written by `burstlens deploy aws up`. Change what you like: it is not written over.
@@ -91,6 +96,24 @@ def missing_zones(settings: Settings, subnet: str) -> str:
     if not subnet or not lacking:
         return ""
     return f"{_zones(subnet)} is missing in the pool {', '.join(lacking)}: without it, its instances cannot be launched"
+
+
+def missing_role(settings: Settings, worker_role: str) -> str:
+    """The line that these settings lack, without which no worker can be launched in a private cloud. Pure.
+
+    Empty when there is none.
+
+    Args:
+        settings: of a file that was not written now.
+        worker_role: ARN of the role of workers in a private cloud; empty when there is none.
+    """
+    if not worker_role or settings.aws.worker_role:
+        return ""
+    return f"{_role(worker_role)} is missing in [aws]: without it, no worker can be launched in a private cloud"
+
+
+def _role(worker_role: str) -> str:
+    return f"worker_role = {json.dumps(worker_role)}"
 
 
 def _zones(subnet: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from burstlens.deploy.aws.access_keys import remove_access_keys
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.exports import remove_exports
 from burstlens.deploy.aws.images import Images
@@ -10,7 +11,7 @@ from burstlens.deploy.aws.machines import end_all, terminate_all
 from burstlens.deploy.aws.messaging import remove_queues
 from burstlens.deploy.aws.names import BUCKETS
 from burstlens.deploy.aws.snapshots import Snapshots
-from burstlens.deploy.aws.stack import delete_stack, find_stack, settled
+from burstlens.deploy.aws.stack import Stack, delete_stack, find_stack, settled
 from burstlens.deploy.aws.storage import has_bucket, remove_bucket
 from burstlens.errors import Misconfigured
 
@@ -21,10 +22,10 @@ _LISTED_SECONDS = 180.0
 def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
     """Remove the fleet. It may be repeated after dying at any point, and whenever there is nothing.
 
-    The order matters. While there is a launch template, an autoscaler somewhere may launch: so the host of the fleet's
-    own goes with the instances, whatever is launched until the template is gone goes with the stack, and what was
-    launched last is looked for again afterwards. By then there is none: a security group goes only when no instance
-    has it.
+    The order matters. While there is a launch template, an autoscaler somewhere may launch: so one in a private cloud
+    loses its access key first, the host of the fleet's own goes with the instances, whatever is launched until the
+    template is gone goes with the stack, and what was launched last is looked for again afterwards. By then there is
+    none: a security group goes only when no instance has it.
 
     Args:
         account: where.
@@ -40,9 +41,10 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
     if stack and stack.in_progress and stack.status != "DELETE_IN_PROGRESS":
         account.say(f"the stack {account.names.stack} is {stack.status}: waiting")
         stack = settled(account, stack)
+    remove_access_keys(account, stack)
     end_all(account)
     if stack:
-        delete_stack(account, stack, meanwhile=lambda: terminate_all(account))
+        delete_stack(account, stack, meanwhile=lambda: _remove_late(account, stack))
     end_all(account)
     remove_queues(account)
     remove_exports(account)
@@ -51,6 +53,12 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
         if kind not in kept_buckets and has_bucket(account, kind):
             remove_bucket(account, kind)
     return _what_is_left(account, kept_buckets)
+
+
+def _remove_late(account: Account, stack: Stack) -> None:
+    """Remove what somebody has made since this began, and the stack cannot be deleted with."""
+    terminate_all(account)
+    remove_access_keys(account, stack)
 
 
 def _remove_images(account: Account) -> None:

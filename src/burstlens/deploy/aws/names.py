@@ -30,6 +30,8 @@ class Names:
     fleet: str
     account: str
     region: str
+    partition: str = "aws"
+    """What every ARN there begins with, behind ``arn:``."""
 
     def __post_init__(self) -> None:
         problem = ""
@@ -52,6 +54,16 @@ class Names:
     def launch_template(self) -> str:
         """What workers have in common."""
         return f"{self.fleet}-worker"
+
+    @property
+    def private_web_user(self) -> str:
+        """Who the web tier and the autoscaler in a private cloud are."""
+        return f"{self.fleet}-private-web"
+
+    @property
+    def private_worker_role(self) -> str:
+        """ARN of the role of workers in a private cloud."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.fleet}-private-worker"
 
     @property
     def queue_prefix(self) -> str:

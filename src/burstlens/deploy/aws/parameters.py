@@ -18,6 +18,7 @@ CHOSEN = {
     "ImageId": "",
     "ExpireDays": "0",
     "InstanceType": "c7i.large",
+    "PrivateCloud": "false",
     "WithWeb": "false",
     "WebInstanceType": "t3.small",
     "WebSubnetId": "",
@@ -42,6 +43,7 @@ class Wish:
     web_port: int | None = None
     web_from: str | None = None
     """CIDR, IPv4."""
+    private_cloud: bool | None = None
 
     def parameters(self, fleet: str, options: QueueOptions, before: Mapping[str, str]) -> dict[str, str]:
         """The template's parameters, all but those that take a look at the account.
@@ -58,7 +60,8 @@ class Wish:
             "ImageId": self.image,
             "ExpireDays": self.expire_days,
             "WebSubnetId": self.subnet,
-            "WithWeb": None if self.with_web is None else str(self.with_web).lower(),
+            "WithWeb": _switch(self.with_web),
+            "PrivateCloud": _switch(self.private_cloud),
             "WebPort": self.web_port,
             "WebCidr": None if self.web_from is None else _checked(self.web_from),
         }
@@ -76,6 +79,10 @@ class Wish:
             )
             raise Misconfigured(message)
         return parameters
+
+
+def _switch(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _checked(cidr: str) -> str:

@@ -43,6 +43,11 @@ class Stack:
         )
 
     @property
+    def private_cloud(self) -> bool:
+        """It has a user and a role for a private cloud."""
+        return self.parameters.get("PrivateCloud") == "true"
+
+    @property
     def in_review(self) -> bool:
         """It has only ever been proposed."""
         return self.status == "REVIEW_IN_PROGRESS"

@@ -78,7 +78,7 @@ def _update(account: Account, stack: Stack, changes: dict[str, str]) -> None:
             *({"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()),
             *({"ParameterKey": name, "UsePreviousValue": True} for name in stack.parameters if name not in changes),
         ],
-        Capabilities=["CAPABILITY_IAM"],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
         # A repeated call whose answer got lost is the same update, not a second one in the way of the first.
         ClientRequestToken=uuid.uuid4().hex,
     )

@@ -11,12 +11,14 @@ from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.config import (
     check_writable,
     difference,
+    missing_role,
     missing_zones,
     settings_text,
     web_user_data,
     write_settings,
 )
 from burstlens.deploy.aws.parameters import Wish
+from burstlens.deploy.aws.stack import Stack
 from burstlens.deploy.aws.up import Order
 from burstlens.errors import Misconfigured
 from burstlens.queues.base import QueueOptions
@@ -43,18 +45,17 @@ class Target:
         self._session = AwsSession(self._settings.aws)
         self.account = Account(self._session, fleet or self._settings.fleet, SystemClock(), say)
 
-    def write(self, subnet: str) -> list[str]:
+    def write(self, stack: Stack) -> list[str]:
         """Write the settings file if there is none; return lines that say what was done, and what is left to do.
-
-        Args:
-            subnet: where instances are launched; empty is the default VPC's.
 
         Raises:
             Misconfigured: it cannot be written.
         """
-        done = write_settings(self.path, self._text(subnet))
-        missing = missing_zones(self._settings, subnet) if self._exists else ""
-        return [done, f"{self.path}: {missing}"] if missing else [done]
+        subnet = stack.parameters.get("WebSubnetId", "")
+        role = self.account.names.private_worker_role if stack.private_cloud else ""
+        done = write_settings(self.path, self._text(subnet, role))
+        lacking = [missing_zones(self._settings, subnet), missing_role(self._settings, role)] if self._exists else []
+        return [done, *(f"{self.path}: {line}" for line in lacking if line)]
 
     def order(self, wish: Wish) -> Order:
         """What `up` is asked for.
@@ -73,5 +74,5 @@ class Target:
         """Those of the file: the one that is there, or the one that will be written."""
         return self._settings if self._exists else Settings(**tomllib.loads(self._text(subnet)))
 
-    def _text(self, subnet: str) -> str:
-        return settings_text(self.account.names, self._session.endpoint, self._queue, subnet)
+    def _text(self, subnet: str, worker_role: str = "") -> str:
+        return settings_text(self.account.names, self._session.endpoint, self._queue, subnet, worker_role)

@@ -2,8 +2,8 @@
 
 How an instance ends, whatever fails:
 
-- Its workers end by themselves, or drain: the unit has succeeded, and `SuccessAction` powers the machine off, which
-  terminates it (its cloud's shutdown behaviour).
+- Its workers end by themselves (no autoscaler is alive, `worker.ends_at` is near), or drain: the unit has succeeded,
+  and `SuccessAction` powers the machine off, which terminates it (its cloud's shutdown behaviour).
 - The worker does not start, or dies again and again: `StartLimitAction` powers off. `FailureAction` would do so at the
   first failure, before any restart (systemd issue 11419).
 - It hangs, and no autoscaler is left to see that: `burstlens-lifetime.timer` powers off, in good order, a day after the
