@@ -1,10 +1,12 @@
 """Every cloud adapter, ready for the contract tests; a new adapter is one more entry in `BACKENDS`."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from burstlens.clock import SystemClock
 from burstlens.clouds.base import Cloud, Pool, Spec
@@ -12,8 +14,12 @@ from burstlens.clouds.local import LocalCloud
 from support.aws_doubles import Doubles
 from support.ec2 import POOL, ec2_at
 from support.eventually import eventually
+from support.openstack_cloud import private_cloud
+from support.openstack_lab import Project
 
 FLEETS = ("fleet-a", "fleet-b")
+_LOOK_SECONDS = 0.1
+_WAIT_SECONDS = 45.0
 
 STAND_IN = (
     sys.executable,
@@ -46,8 +52,8 @@ class CloudBackend:
 
 
 @asynccontextmanager
-async def local(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
-    del doubles
+async def local(folder: Path, fixture: Callable[[str], Any]) -> AsyncIterator[CloudBackend]:
+    del fixture
 
     def open_cloud() -> LocalCloud:
         return LocalCloud(folder, SystemClock(), STAND_IN)
@@ -60,10 +66,19 @@ async def local(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
 
 
 @asynccontextmanager
-async def ec2(folder: Path, doubles: Doubles) -> AsyncIterator[CloudBackend]:
+async def ec2(folder: Path, fixture: Callable[[str], Any]) -> AsyncIterator[CloudBackend]:
     del folder
+    doubles: Doubles = fixture("doubles")
     async with ec2_at(doubles.ec2.url) as account:
         yield CloudBackend(account.cloud, POOL, replace(POOL, name="more", order=1), Spec({}))
+
+
+@asynccontextmanager
+async def openstack(folder: Path, fixture: Callable[[str], Any]) -> AsyncIterator[CloudBackend]:
+    del folder
+    project: Project = fixture("openstack_project")
+    async with private_cloud(project) as private:
+        yield CloudBackend(private.cloud, private.pool, replace(private.pool, name="more", order=1), Spec({}))
 
 
 async def end_all(cloud: Cloud, fleets: tuple[str, ...]) -> None:
@@ -81,7 +96,24 @@ async def is_gone(cloud: Cloud, fleet: str) -> None:
     async def empty() -> bool:
         return not await cloud.instances(fleet)
 
-    await eventually(empty)
+    await comes_true(empty)
 
 
-BACKENDS: dict[str, Callable[[Path, Doubles], AbstractAsyncContextManager[CloudBackend]]] = {"local": local, "ec2": ec2}
+async def comes_true(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what a cloud says. A real one has to work for each answer, and for what is waited for."""
+
+    async def unhurried() -> bool:
+        if not await holds():
+            await asyncio.sleep(_LOOK_SECONDS)
+            return False
+        return True
+
+    await eventually(unhurried, _WAIT_SECONDS)
+
+
+BACKENDS: dict[str, Callable[[Path, Callable[[str], Any]], AbstractAsyncContextManager[CloudBackend]]] = {
+    "local": local,
+    "ec2": ec2,
+    "openstack": openstack,
+}
+"""Each by the name of its cloud; it is given a folder of its own and whatever pytest's fixtures give by name."""

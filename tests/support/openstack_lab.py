@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -27,6 +28,8 @@ WANTED = "BURSTLENS_TEST_OPENSTACK"
 """Set, to anything, it has one started; that takes a minute, root and Debian."""
 
 ROOT = Path(__file__).parents[2]
+Made = TypeVar("Made")
+
 _CLOUD = "test"
 _GONE_SECONDS = 60
 
@@ -127,12 +130,24 @@ def _write_clouds(path: Path, keystone: str, name: str, password: str) -> Path:
     path.write_text(json.dumps({"clouds": {"owner": owner}}))
     with connection(path, "owner") as cloud:
         identity = cast("Identity", cloud.identity)
-        made = identity.create_application_credential(cast("str", cloud.current_user_id), "test")
+        made = _insist(lambda: identity.create_application_credential(cast("str", cloud.current_user_id), "test"))
     secret = {"application_credential_id": made.id, "application_credential_secret": made.secret, "auth_url": keystone}
     entry = {"region_name": "RegionOne", "auth_type": "v3applicationcredential", "auth": secret}
     path.write_text(json.dumps({"clouds": {_CLOUD: entry, "owner": owner}}))
     path.chmod(0o600)
     return path
+
+
+def _insist(make: Callable[[], Made]) -> Made:
+    """Keystone may not know yet, in one of its threads, what another one has just been told."""
+    from openstack.exceptions import BadRequestException
+
+    for _ in range(_GONE_SECONDS):
+        try:
+            return make()
+        except BadRequestException:
+            time.sleep(1)
+    return make()
 
 
 def _empty(project: Project) -> None:

@@ -77,7 +77,7 @@ class Actor:
         return [asked.as_member(now, self._options) for asked in self._asked]
 
     def rooms(self, members: Sequence[Member], blind: Collection[str]) -> dict[str, int]:
-        """How many more instances each pool may get now: none where its cloud does not answer. Closed pools are noted."""
+        """How many more instances each pool may get now: none on a blind cloud. A closed pool is noted."""
         now = self._clock.now()
         rooms = {}
         for name, pool in self._pools.items():

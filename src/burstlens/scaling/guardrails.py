@@ -43,7 +43,7 @@ class Asked:
     asked_at: float
 
     def as_member(self, now: float, options: ScalingOptions) -> Member:
-        """The instance that may be on its way, or may never have been born: then it only takes a place under the cap."""
+        """The instance that may be on its way; when it should have come by now, it only takes a place under the cap."""
         ghost = Instance(
             id=f"asked-for:{self.name}", name=self.name, pool=self.pool, state=State.PENDING, launched_at=self.asked_at
         )

@@ -15,9 +15,9 @@ from burstlens.clouds.ec2 import tags
 from burstlens.clouds.ec2.known import LATE_SECONDS, reach_known
 from burstlens.clouds.ec2.launch import Launch
 from burstlens.clouds.ec2.listing import described
-from burstlens.clouds.ec2.offers import Cooling
 from burstlens.clouds.ec2.recent import Recent
 from burstlens.clouds.ec2.request import Order
+from burstlens.clouds.offers import Cooling
 from burstlens.clouds.user_data import CLOUD, worker_user_data
 from burstlens.errors import CapacityUnavailable, Unavailable
 

@@ -9,9 +9,9 @@ from burstlens.aws.session import call
 from burstlens.clock import Clock
 from burstlens.clouds.base import Instance
 from burstlens.clouds.ec2.listing import described, instance_from
-from burstlens.clouds.ec2.offers import Cooling, Offer, offers_of
 from burstlens.clouds.ec2.recent import Recent
 from burstlens.clouds.ec2.request import Order, explained
+from burstlens.clouds.offers import Cooling, Offer, offers_of
 from burstlens.errors import BurstlensError, CapacityUnavailable, Throttled, Unavailable
 
 if TYPE_CHECKING:

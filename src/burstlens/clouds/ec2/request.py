@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 from burstlens.clouds.base import Market, Pool
 from burstlens.clouds.ec2 import tags
-from burstlens.clouds.ec2.offers import Offer
+from burstlens.clouds.offers import Offer
 from burstlens.errors import BurstlensError, Misconfigured, NotFound
 
+_SUBNET = "subnet-"
 _TEMPLATE_ID = re.compile(r"lt-[0-9a-f]{8,}")
 
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -60,7 +61,7 @@ class Order:
                 "HttpPutResponseHopLimit": 1,
                 "InstanceMetadataTags": "enabled",
             },
-            **offer.placement,
+            **_placement(offer.zone),
         }
         if offer.instance_type:
             request["InstanceType"] = offer.instance_type
@@ -98,3 +99,9 @@ def explained(error: BurstlensError, pool: Pool) -> BurstlensError:
 def _template(template: str) -> Mapping[str, str]:
     key = "LaunchTemplateId" if _TEMPLATE_ID.fullmatch(template) else "LaunchTemplateName"
     return {key: template, "Version": "$Latest"}
+
+
+def _placement(zone: str) -> Mapping[str, object]:
+    if zone.startswith(_SUBNET):
+        return {"SubnetId": zone}
+    return {"Placement": {"AvailabilityZone": zone}} if zone else {}

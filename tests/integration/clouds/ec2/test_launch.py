@@ -12,7 +12,7 @@ from burstlens.clock import ManualClock
 from burstlens.clouds.base import Instance, Market, Pool, Spec, State
 from burstlens.clouds.ec2 import tags
 from burstlens.clouds.ec2.cloud import Ec2Cloud
-from burstlens.clouds.ec2.offers import COOL_SECONDS
+from burstlens.clouds.offers import COOL_SECONDS
 from burstlens.errors import (
     CapacityUnavailable,
     Misconfigured,
@@ -156,7 +156,7 @@ async def test_r11_a_pool_whose_offers_are_all_cold_is_not_asked_again(
     for during in (CALL, NEXT_CALL):
         with pytest.raises(CapacityUnavailable, match="pool burst has no offer left") as caught:
             await launch(cloud, pool=EVERYWHERE, during=during)
-        assert f"the template type in {ZONES[1]}: run_instances: {NO_ROOM}: no t3.small just now" in str(caught.value)
+        assert f"the default type in {ZONES[1]}: run_instances: {NO_ROOM}: no t3.small just now" in str(caught.value)
 
     assert await faults.fired("RunInstances") == 2
     assert await ec2.items() == []

@@ -7,8 +7,8 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 from burstlens.clouds.base import Market, Pool
-from burstlens.clouds.ec2.offers import Offer
 from burstlens.clouds.ec2.request import Order, explained
+from burstlens.clouds.offers import Offer
 from burstlens.clouds.user_data import worker_user_data
 from burstlens.errors import BurstlensError, Misconfigured, NotAuthorized, NotFound, Throttled
 
@@ -44,6 +44,16 @@ def test_every_request_has_the_shape_that_the_api_takes(pool: Pool, offer: Offer
     report = ParamValidator().validate(request(pool, offer), shape)
 
     assert report.generate_report() == ""
+
+
+def test_a_zone_may_be_a_subnet_and_none_leaves_it_to_the_template() -> None:
+    def placed(zone: str) -> dict[str, Any]:
+        asked = request(offer=Offer("burst", zone=zone))
+        return {key: asked[key] for key in ("SubnetId", "Placement") if key in asked}
+
+    assert placed("subnet-0a1b") == {"SubnetId": "subnet-0a1b"}
+    assert placed("eu-central-1a") == {"Placement": {"AvailabilityZone": "eu-central-1a"}}
+    assert placed("") == {}
 
 
 def test_r3_the_tags_are_part_of_the_launch() -> None:

@@ -1,7 +1,7 @@
 """Offers and their cool-down (R11)."""
 
 from burstlens.clouds.base import Pool
-from burstlens.clouds.ec2.offers import COOL_SECONDS, Cooling, Offer, offers_of
+from burstlens.clouds.offers import COOL_SECONDS, Cooling, Offer, offers_of
 
 NOW = 1_700_000_000.0
 
@@ -21,22 +21,16 @@ def test_r11_the_next_zone_comes_before_the_next_type() -> None:
     ]
 
 
-def test_without_types_the_template_s_own_is_offered_in_each_zone() -> None:
+def test_without_types_the_default_one_is_offered_in_each_zone() -> None:
     offers = offers_of(pool(zones=("eu-central-1a", "eu-central-1b")))
 
     assert [(offer.instance_type, offer.zone) for offer in offers] == [("", "eu-central-1a"), ("", "eu-central-1b")]
 
 
-def test_a_pool_that_says_nothing_has_one_offer_that_places_nothing() -> None:
+def test_a_pool_that_says_nothing_has_one_offer() -> None:
     (offer,) = offers_of(pool())
 
-    assert offer.placement == {}
-    assert str(offer) == "the template type in any zone"
-
-
-def test_a_zone_may_be_a_subnet() -> None:
-    assert Offer("burst", zone="subnet-0a1b").placement == {"SubnetId": "subnet-0a1b"}
-    assert Offer("burst", zone="eu-central-1a").placement == {"Placement": {"AvailabilityZone": "eu-central-1a"}}
+    assert str(offer) == "the default type in any zone"
 
 
 def test_r11_an_offer_cools_down_alone_and_for_a_while() -> None:

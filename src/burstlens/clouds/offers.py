@@ -1,6 +1,5 @@
-"""The offers of a pool, and which of them EC2 has just refused. Pure."""
+"""The offers of a pool, and which of them its cloud has just refused. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from burstlens.clouds.base import Pool
@@ -9,8 +8,6 @@ COOL_SECONDS = 60.0
 """How long an offer that had no machine is left alone (R11); AWS says "a few minutes" may bring capacity back, and a
 burst cannot wait that long before it looks again."""
 
-_SUBNET = "subnet-"
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -18,19 +15,12 @@ class Offer:
 
     pool: str
     instance_type: str = ""
-    """Empty is the launch template's."""
+    """Empty is what the cloud takes by default: on EC2 the launch template's."""
     zone: str = ""
-    """An availability zone or a subnet; empty leaves it to the launch template, or to EC2."""
-
-    @property
-    def placement(self) -> Mapping[str, object]:
-        """How RunInstances names the place."""
-        if self.zone.startswith(_SUBNET):
-            return {"SubnetId": self.zone}
-        return {"Placement": {"AvailabilityZone": self.zone}} if self.zone else {}
+    """An availability zone or, on EC2, a subnet; empty leaves it to the cloud."""
 
     def __str__(self) -> str:
-        return f"{self.instance_type or 'the template type'} in {self.zone or 'any zone'}"
+        return f"{self.instance_type or 'the default type'} in {self.zone or 'any zone'}"
 
 
 def offers_of(pool: Pool) -> tuple[Offer, ...]:
@@ -55,5 +45,5 @@ class Cooling:
         return now < until
 
     def why(self, offer: Offer) -> str:
-        """What EC2 said when it was refused last; empty if it never was."""
+        """What the cloud said when it was refused last; empty if it never was."""
         return self._cold.get(offer, (0.0, ""))[1]

@@ -1,0 +1,1 @@
+"""OpenStack as a cloud: one module per noun. `cloud` is the adapter."""
