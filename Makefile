@@ -19,10 +19,12 @@ test: $(VENV)/.dev $(VENV)/.pictures ## run every test
 	@$(BIN)/pytest $(ARGS)
 
 test-openstack: $(VENV)/.dev ## run what needs a real OpenStack, on one that is started for it: root on Debian, some minutes
-	@BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest tests/openstack tests/contracts/test_cloud.py $(ARGS)
+	@BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest -k openstack tests/openstack tests/contracts/test_cloud.py \
+		tests/acceptance/test_docs.py $(ARGS)
 
 test-vm: $(VENV)/.dev ## the same with guests that really boot, without KVM: half an hour
-	@BURSTLENS_TEST_VM=1 $(BIN)/pytest tests/openstack/vm $(ARGS)
+	@BURSTLENS_TEST_VM=1 BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest tests/openstack/test_guest.py \
+		tests/openstack/test_baked_image.py $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types and the lock
 	@$(BIN)/ruff check .

@@ -26,7 +26,7 @@ def main() -> None:
     """Run one command; the exit code is 1 if it failed, or if `status` finds something that is not up."""
     given = _parser().parse_args()
     try:
-        check_machine(os.geteuid(), platform.freedesktop_os_release())
+        check_machine(os.geteuid(), _system())
         given.run(Lab(given.folder.absolute()), given)
     except BurstlensError as error:
         sys.exit(f"lab: {error}")
@@ -37,6 +37,14 @@ def check_machine(user: int, system: dict[str, str]) -> None:
     if user != 0 or system.get("ID") != "debian":
         message = f"OpenStack's lab needs root on Debian; this is user {user} on {system.get('PRETTY_NAME', 'another')}"
         raise Misconfigured(message)
+
+
+def _system() -> dict[str, str]:
+    """What os-release(5) says; other systems than Linux have none."""
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {"PRETTY_NAME": platform.system()}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,8 +99,9 @@ def _stop(lab: Lab, _: argparse.Namespace) -> None:
 
 
 def _destroy(lab: Lab, _: argparse.Namespace) -> None:
-    with _alone(lab):
+    with _alone(lab) as lock:
         lifecycle.destroy(lab)
+        lock.unlink()
 
 
 def _status(lab: Lab, given: argparse.Namespace) -> None:
@@ -108,8 +117,8 @@ def _status(lab: Lab, given: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _alone(lab: Lab) -> Iterator[None]:
-    """Hold the lab while the block runs. Raises Misconfigured: another command does."""
+def _alone(lab: Lab) -> Iterator[Path]:
+    """Hold the lab, by a file beside it, while the block runs. Raises Misconfigured: another command does."""
     lab.folder.parent.mkdir(parents=True, exist_ok=True)
     path = lab.folder.with_suffix(".lock")
     with path.open("w") as lock:
@@ -118,7 +127,7 @@ def _alone(lab: Lab) -> Iterator[None]:
         except BlockingIOError as error:
             message = f"another command is at work on {lab.folder}: wait for it"
             raise Misconfigured(message) from error
-        yield
+        yield path
 
 
 if __name__ == "__main__":

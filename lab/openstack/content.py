@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from burstlens.errors import Unavailable
+from lab.openstack.databases import discover_hosts
 from lab.openstack.layout import (
     BRIDGE_ADDRESS,
     GLANCE,
@@ -20,7 +21,7 @@ from lab.openstack.layout import (
     filled,
     write_private,
 )
-from lab.openstack.processes import call, last_lines, pids
+from lab.openstack.processes import last_lines, pids
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -34,13 +35,14 @@ CATALOG = {
 }
 """Type of service → name and URL."""
 
-FLAVORS = {"lab.tiny": (512, 1), "lab.small": (1024, 2), "lab.huge": (512, 1_000_000)}
+FLAVORS = {"lab.tiny": (512, 1), "lab.small": (1024, 2), "lab.guest": (1536, 4), "lab.huge": (512, 1_000_000)}
 """Name → MiB of memory and GiB of disk, with one core each. `lab.huge` fits no host: its servers end in ERROR."""
 
 PUBLIC_RANGE = "203.0.113.0/24"
 """For floating IPs; RFC 5737 keeps it for documentation, so it is nowhere on the net."""
 
-_UP_SECONDS = 120.0
+_UP_SECONDS = 300.0
+"""On an idle machine a compute takes ten."""
 
 
 @contextlib.contextmanager
@@ -50,10 +52,9 @@ def connected(lab: Lab, user: str) -> Iterator["Connection"]:
     Raises:
         Unavailable: the cloud refused something that the block asked for, or did not answer.
     """
+    import openstack
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
-
-    import openstack
 
     auth = {
         "auth_url": KEYSTONE,
@@ -153,36 +154,29 @@ def _put_in_zone(lab: Lab, cloud: "Connection", zone: str, host: str) -> None:
     compute = cloud.compute
     process = f"compute-{zone}"
     begun = (lab.run / f"{process}.pid").stat().st_mtime
-    discover = (lab.tool("nova-manage"), "--config-file", f"{lab.etc}/nova/nova.conf", "cell_v2", "discover_hosts")
+
+    def until(condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _UP_SECONDS
+        while not condition():
+            if time.monotonic() > deadline or not pids(lab)[process].alive:
+                message = f"the compute {host} {what}; {last_lines(lab, process)}"
+                raise Unavailable(message)
+            time.sleep(0.3)
 
     def reports() -> bool:
         """Nova calls a compute up for a minute after its last word, which may be from before the last stop."""
-        if not pids(lab)[process].alive:
-            message = f"the compute {host} has ended; {last_lines(lab, process)}"
-            raise Unavailable(message)
         last = [service.updated_at for service in compute.services(binary="nova-compute", host=host)]
         return any(word and datetime.fromisoformat(word).replace(tzinfo=UTC).timestamp() > begun for word in last)
 
-    def known() -> bool:
-        """Its node is recorded some seconds after it came up, and only then mapped; placement hears of it last."""
-        call(lab, "discover", *discover)
-        mapped = any(node.name == host for node in compute.hypervisors())
-        return mapped and any(cloud.placement.resource_providers(name=host))
-
-    _until(reports, f"the compute {host} did not come up")
-    _until(known, f"the compute {host} did not become known to nova and placement")
+    # Placement hears of a compute after nova has recorded it; only then can its cell be told of it.
+    until(lambda: any(cloud.placement.resource_providers(name=host)), "does not become known to placement")
+    if not any(node.name == host for node in compute.hypervisors()):
+        discover_hosts(lab)
+    until(reports, "does not come up")
     aggregate = next((known for known in compute.aggregates() if known.name == zone), None)
     aggregate = aggregate or compute.create_aggregate(name=zone, availability_zone=zone)
     if host not in (aggregate.hosts or ()):
         compute.add_host_to_aggregate(aggregate, host)
-
-
-def _until(condition: Callable[[], bool], message: str) -> None:
-    deadline = time.monotonic() + _UP_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Unavailable(message)
-        time.sleep(0.5)
 
 
 def _write_credentials(lab: Lab) -> None:

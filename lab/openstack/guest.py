@@ -19,6 +19,23 @@ def image(lab: Lab) -> None:
         Misconfigured: apt's sources are not where Debian has them.
         Unavailable: it failed; the text is what the tools said.
     """
+    with connected(lab, "admin") as cloud:
+        missing = [kind for kind in FORMATS if not cloud.image.find_image(f"guest-{kind}")]
+        if missing:
+            build = _built(lab)
+        for kind in missing:
+            cloud.create_image(
+                f"guest-{kind}",
+                filename=str(build / f"guest.{kind}"),
+                disk_format=kind,
+                container_format="bare",
+                visibility="public",
+                wait=True,
+            )
+
+
+def _built(lab: Lab) -> Path:
+    """The folder of the image's files."""
     build = lab.folder / "guest"
     build.mkdir(exist_ok=True)
     # The last file that the script writes.
@@ -26,17 +43,7 @@ def image(lab: Lab) -> None:
         suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
         program = (f"{HERE}/guest.sh", str(build), suite, str(_sources()))
         call(lab, "guest", "unshare", "--mount", "--propagation=private", *program)
-    with connected(lab, "admin") as cloud:
-        for kind in FORMATS:
-            if not cloud.image.find_image(f"guest-{kind}"):
-                cloud.create_image(
-                    f"guest-{kind}",
-                    filename=str(build / f"guest.{kind}"),
-                    disk_format=kind,
-                    container_format="bare",
-                    visibility="public",
-                    wait=True,
-                )
+    return build
 
 
 def _sources() -> Path:

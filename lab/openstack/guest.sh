@@ -5,9 +5,10 @@ set -eu
 cd "$1"
 disk=guest.raw.new
 rm -f "$disk"
-truncate --size 1500M "$disk"
+mebibytes=1500
+truncate --size ${mebibytes}M "$disk"
 echo 'start=2048,type=83,bootable' | sfdisk --quiet "$disk"
-mkfs.ext4 -q -F -O ^64bit,^metadata_csum,^has_journal -L root -E offset=$((2048 * 512)) "$disk" 1535000k
+mkfs.ext4 -q -F -O ^64bit,^metadata_csum,^has_journal -L root -E offset=$((2048 * 512)) "$disk" $((mebibytes - 1))M
 mkdir -p root
 mount -o loop,offset=$((2048 * 512)) "$disk" root
 
@@ -51,5 +52,6 @@ for code in /usr/lib/EXTLINUX/mbr.bin /usr/lib/syslinux/mbr/mbr.bin; do
     [ -e "$code" ] && dd if="$code" of="$disk" conv=notrunc status=none && break
 done
 qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$disk" guest.vmdk
-qemu-img convert -f raw -O qcow2 -c "$disk" guest.qcow2
+qemu-img convert -f raw -O qcow2 -c "$disk" guest.qcow2.new
 rm "$disk"
+mv guest.qcow2.new guest.qcow2

@@ -2,8 +2,6 @@
 
 import os
 import secrets
-import shutil
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +27,9 @@ RABBITMQ_PORT, RABBITMQ_PEERS_PORT, EPMD_PORT = 14372, 14371, 14369
 BRIDGE = "br-lab"
 BRIDGE_ADDRESS = "172.31.77.1"
 """Where guests of the compute `real` reach this machine."""
+
+REAL_HOST = "real.lab"
+"""What this machine is called as a host of guests. It has a dot because libvirt asks DNS about a name without one."""
 
 _SOCKET_PATH_LIMIT = 107
 """Bytes of a Unix socket's path, unix(7)."""
@@ -90,6 +91,7 @@ class Lab:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "PYTHON"))}
         return kept | {
             "HOME": str(self.folder),
+            "TMPDIR": str(self.folder / "tmp"),
             "PATH": f"{self.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "PYTHONPATH": str(DRIVERS),
             "PYTHONWARNINGS": "ignore",
@@ -105,14 +107,13 @@ class Lab:
     def make_folders(self) -> None:
         """Make every folder that a service expects; only root may look into them."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("run", "log", "locks", "mariadb", "rabbitmq", "neutron", "keys/fernet", "keys/credential"):
+        for name in ("run", "log", "tmp", "locks", "mariadb", "rabbitmq", "neutron", "keys/fernet", "keys/credential"):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("glance/images", "glance/staging", "glance/tasks", "nova-fake/instances", "nova-real/instances"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def configure(self) -> None:
-        """Write ``etc/``: the templates in the same places, filled. Idempotent."""
-        shutil.rmtree(self.etc, ignore_errors=True)
+        """Write ``etc/``: the templates in the same places, filled. Idempotent, and what runs does not notice."""
         words = self.words()
         for template in sorted(TEMPLATES.rglob("*.*")):
             if template.is_file() and template.name not in {"clouds.yaml", "credentials.conf"}:
@@ -130,7 +131,7 @@ class Lab:
             "region": REGION,
             "keystone": KEYSTONE,
             "rabbitmq": f"rabbit://guest:guest@127.0.0.1:{RABBITMQ_PORT}/",
-            "hostname": socket.gethostname(),
+            "real_host": REAL_HOST,
             "password": self.password,
         }
         return words | {"credentials": filled(TEMPLATES / "credentials.conf", words)}

@@ -33,14 +33,17 @@ def api_answers(url: str) -> bool:
     return True
 
 
-def command_succeeds(lab: Lab, *words: str) -> bool:
-    """Whether a client's question is answered."""
-    done = subprocess.run(
-        words,
-        env=dict(lab.environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PROBE_SECONDS,
-        check=False,
-    )
+def command_succeeds(lab: Lab, *words: str, seconds: float = _PROBE_SECONDS) -> bool:
+    """Whether a client's question is answered in time."""
+    try:
+        done = subprocess.run(
+            words,
+            env=dict(lab.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,20 +40,32 @@ class Pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.number, number)
 
+    def command_line(self) -> bytes:
+        """Its words, each ended by a zero; empty once it is gone."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return Path(f"/proc/{self.number}/cmdline").read_bytes()
+        return b""
+
     def kill_session(self) -> None:
-        """Kill it with what it started."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.number, signal.SIGKILL)
+        """Kill it and what it started, which may have outlived it."""
+        while members := list(self._session()):
+            for number in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            time.sleep(0.02)
 
     def resident_bytes(self) -> int:
         """Memory of it and of what it started; 0 once it is gone."""
-        return sum(_resident(int(entry.name)) for entry in Path("/proc").iterdir() if self._owns(entry.name))
+        return sum(_resident(number) for number in self._session())
 
-    def _owns(self, name: str) -> bool:
-        with contextlib.suppress(ProcessLookupError):
-            return name.isdecimal() and os.getsid(int(name)) == self.number
-        return False
+    def _session(self) -> Iterator[int]:
+        """What runs in its session. No later process can have its number while there is anything."""
+        if _born(self.number) not in {None, self.born}:
+            return
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                if entry.name.isdecimal() and os.getsid(int(entry.name)) == self.number and _born(int(entry.name)):
+                    yield int(entry.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +101,13 @@ def start(lab: Lab, name: str, command: Command) -> None:
 
 
 def stop(lab: Lab, names: Iterable[str]) -> None:
-    """Ask processes to end, wait, kill what did not, and forget their pid files."""
+    """Ask processes to end, wait, kill what is left of them, and forget their pid files."""
     ending = {name: pid for name, pid in pids(lab).items() if name in set(names)}
     for pid in ending.values():
         pid.signal(signal.SIGTERM)
     until_gone(ending.values())
-    for name in ending:
+    for name, pid in ending.items():
+        pid.kill_session()
         (lab.run / f"{name}.pid").unlink()
 
 
@@ -109,8 +122,8 @@ def until_gone(ending: Iterable[Pid]) -> None:
         time.sleep(0.1)
 
 
-def call(lab: Lab, log: str, *words: str) -> str:
-    """Run a command to its end, with its output in ``log/LOG.log``; return what it printed.
+def call(lab: Lab, log: str, *words: str) -> None:
+    """Run a command to its end, with its output in ``log/LOG.log``.
 
     Raises:
         Unavailable: it failed; the text has its last lines.
@@ -119,9 +132,8 @@ def call(lab: Lab, log: str, *words: str) -> str:
     with (lab.log / f"{log}.log").open("a") as kept:
         kept.write(f"$ {' '.join(words)}\n{done.stdout}{done.stderr}")
     if done.returncode:
-        message = f"{words[0]} ended with code {done.returncode}:\n{last_lines(lab, log)}"
+        message = f"{log} ended with code {done.returncode}; {last_lines(lab, log)}"
         raise Unavailable(message)
-    return done.stdout
 
 
 def last_lines(lab: Lab, log: str) -> str:

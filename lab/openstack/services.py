@@ -17,10 +17,13 @@ from lab.openstack.layout import (
     PLACEMENT,
     RABBITMQ_PEERS_PORT,
     RABBITMQ_PORT,
+    REAL_HOST,
     Lab,
 )
 from lab.openstack.probes import api_answers, command_succeeds, lives, port_answers
 from lab.openstack.processes import Command
+
+_NAMESPACES = ("unshare", "--mount", "--propagation=private", "--uts")
 
 
 class Compute(StrEnum):
@@ -114,8 +117,8 @@ def openstack(lab: Lab) -> tuple[Service, ...]:
         _api(lab, "keystone", KEYSTONE, "keystone.wsgi.api", "databases"),
         _api(lab, "placement", PLACEMENT, "placement.wsgi.api", "databases"),
         _api(lab, "glance", GLANCE, "glance.wsgi.api", "databases"),
-        _api(lab, "neutron", NEUTRON, "neutron.wsgi.api", "databases", "rabbitmq"),
-        _api(lab, "nova-api", NOVA, "nova.wsgi.osapi_compute", "databases", "rabbitmq"),
+        _api(lab, "neutron", NEUTRON, "neutron.wsgi.api", "databases"),
+        _api(lab, "nova-api", NOVA, "nova.wsgi.osapi_compute", "databases"),
         # Both look placement up in the catalog once, and remember for ever when it is not there yet.
         Service("nova-conductor", _nova(lab, "nova-conductor"), waits_for=("rabbitmq", "catalog")),
         Service("nova-scheduler", _nova(lab, "nova-scheduler"), waits_for=("rabbitmq", "catalog")),
@@ -133,8 +136,8 @@ def computes(lab: Lab, compute: Compute) -> tuple[Service, ...]:
     return (
         Service(
             "libvirtd",
-            # In mounts of its own, so that its folders in /etc, /run and /var are the lab's.
-            Command(("unshare", "--mount", "--propagation=private", f"{HERE}/libvirtd.sh", str(lab.folder))),
+            # In namespaces of its own, so that its folders in /etc, /run and /var are the lab's, and its host's name.
+            Command((*_NAMESPACES, f"{HERE}/libvirtd.sh", str(lab.folder), REAL_HOST)),
             answers=partial(command_succeeds, lab, lab.tool("python"), "-c", asks),
         ),
         Service("taps", Command((lab.tool("python"), f"{HERE}/taps.py", BRIDGE)), waits_for=("bridge",)),
@@ -144,7 +147,7 @@ def computes(lab: Lab, compute: Compute) -> tuple[Service, ...]:
 
 def plan(lab: Lab, compute: Compute) -> tuple[Service | Task, ...]:
     """All parts in an order in which they can be started: each comes after what it waits for."""
-    host = {Compute.FAKE: "fake", Compute.REAL: lab.words()["hostname"]}[compute]
+    host = {Compute.FAKE: "fake", Compute.REAL: REAL_HOST}[compute]
     nodes = computes(lab, compute)
     return (
         Task("data folder", partial(databases.initialise, lab), waits_for=()),
@@ -153,7 +156,7 @@ def plan(lab: Lab, compute: Compute) -> tuple[Service | Task, ...]:
         *openstack(lab)[:5],
         Task("catalog", partial(content.fill_catalog, lab), waits_for=("keystone",)),
         *openstack(lab)[5:],
-        *((Task("bridge", bridge.up, waits_for=()),) if compute is Compute.REAL else ()),
+        *((Task("bridge", partial(bridge.up, lab), waits_for=()),) if compute is Compute.REAL else ()),
         *nodes,
         Task("content", partial(content.fill, lab, compute, host), waits_for=("nova-api", nodes[-1].name)),
     )

@@ -173,8 +173,13 @@ async def test_a_hundred_requests_from_zero_instances_to_zero(
 
 
 async def test_two_web_replicas_each_get_their_own_answers(lab: AwsLab, account: Account, home: Home) -> None:
-    only_by_reply = {"BURSTLENS_WEB__RECHECK_SECONDS": "1000"}  # and never by a look into the output bucket
-    webs = [await start(home, lab.endpoint, "web", BURSTLENS_WEB__REPLICA=name, **only_by_reply) for name in "ab"]
+    only_by_reply = "1000"  # and never by a look into the output bucket
+    webs = [
+        await start(
+            home, lab.endpoint, "web", BURSTLENS_WEB__REPLICA=name, BURSTLENS_WEB__RECHECK_SECONDS=only_by_reply
+        )
+        for name in "ab"
+    ]
     urls = [await web.url() for web in webs]
     autoscale = await start(home, lab.endpoint, "autoscale")
     async with account.watch() as watch:

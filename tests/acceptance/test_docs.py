@@ -18,6 +18,8 @@ from support.aws_doubles import CREDENTIALS
 from support.commands import Home, Running
 from support.face_pictures import face_picture
 from support.image_builder import BuilderHost, double_with_debian, says_done, session_at
+from support.openstack_cloud import SDK_WARNINGS
+from support.openstack_lab import Project
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -34,10 +36,25 @@ def commands(page: Path) -> list[str]:
     ]
 
 
+BAKE = "burstlens image bake --cloud openstack"
+"""Takes minutes, and more than this test's machine need have: tests/openstack/test_baked_image.py runs it."""
+ON_THE_LAB = {"m1.small": "lab.tiny"}
+"""Flavors have other names there."""
+
+
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS for the page that is about it: a double, where image builders do as they are told."""
-    if request.node.callspec.params["page"].stem != "aws":
+    """The clouds for a page that is about one: a double of AWS, where image builders do as they are told, and a lab."""
+    page = request.node.callspec.params["page"].stem
+    if page == "openstack":
+        project: Project = request.getfixturevalue("openstack_project")
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(project.clouds))
+        monkeypatch.setenv("OS_CLOUD", project.cloud)
+        with project.connect() as connection:
+            connection.create_image(
+                "burstlens", data=bytes(1024), disk_format="raw", container_format="bare", wait=True
+            )
+    if page not in {"aws", "openstack"}:
         yield
         return
     double = double_with_debian(tmp_path)
@@ -52,6 +69,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.anyio
+@SDK_WARNINGS
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
 async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
@@ -62,7 +80,13 @@ async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
     server: Running | None = None
     for line in commands(page):
         command = line.replace(".venv/bin/", "").replace("8000", port)
-        if command.startswith("make "):
+        for name, own in ON_THE_LAB.items():
+            command = command.replace(name, own)
+        if command == BAKE:
+            assert (
+                '"image", "bake", "--cloud", "openstack"' in (ROOT / "tests/openstack/test_baked_image.py").read_text()
+            )
+        elif command.startswith("make "):
             # to run the tests from a test would never end; the demo has a test of its own
             assert (await home.shell(f"make -n -C '{ROOT}' {command.split()[1]}")).code == 0, line
         elif command.startswith("burstlens up"):

@@ -1,5 +1,8 @@
+import fcntl
+import json
+import os
+import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 from string import Template
@@ -8,10 +11,9 @@ import pytest
 
 from burstlens.errors import Misconfigured
 from lab.openstack import content, databases
-from lab.openstack.__main__ import check_machine
+from lab.openstack.__main__ import check_machine, main
 from lab.openstack.layout import HERE, TEMPLATES, Lab, filled
-from lab.openstack.processes import Pid, pid_of, stop
-from lab.openstack.services import Compute, Service, plan
+from lab.openstack.services import Compute, Service, backends, openstack, plan
 
 COMPUTES = pytest.mark.parametrize("compute", list(Compute))
 DEBIAN = {"ID": "debian", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
@@ -116,6 +118,65 @@ def test_root_on_debian_is_welcome() -> None:
     check_machine(0, DEBIAN)
 
 
+@pytest.mark.parametrize("command", ["install", "start", "image", "stop", "status", "destroy"])
+def test_every_command_is_refused_to_others_than_root(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["lab", "--folder", str(tmp_path / "lab"), command])
+    with pytest.raises(SystemExit, match=r"\Alab: OpenStack's lab needs root on Debian; this is user 1000 on [^\n]+\Z"):
+        main()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_without_os_release_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> dict[str, str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", missing)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(sys, "argv", ["lab", "--folder", str(tmp_path / "lab"), "start"])
+    with pytest.raises(SystemExit, match=r" on Darwin\Z"):
+        main()
+
+
+@pytest.fixture
+def as_root_on_debian(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: DEBIAN)
+
+
+@pytest.mark.usefixtures("as_root_on_debian")
+def test_the_status_of_what_was_never_started_is_an_error_and_names_every_service_as_stopped(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab", "--folder", str(lab.folder), "status", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    states = json.loads(capsys.readouterr().out)
+    assert {state["name"] for state in states} == {service.name for service in (*backends(lab), *openstack(lab))}
+    assert {state["state"] for state in states} == {"stopped"}
+
+
+@pytest.mark.usefixtures("as_root_on_debian")
+def test_two_commands_are_not_at_work_on_one_lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab", "--folder", str(lab.folder), "stop"])
+    with lab.folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with pytest.raises(SystemExit, match="another command is at work"):
+            main()
+
+
+def test_configuring_again_leaves_no_moment_without_a_file_and_no_new_content(lab: Lab) -> None:
+    lab.configure()
+    before = {path: path.read_text() for path in lab.etc.rglob("*") if path.is_file()}
+    with (lab.etc / "nova/nova.conf").open() as opened:
+        lab.configure()
+        assert opened.read() == before[lab.etc / "nova/nova.conf"]
+    assert {path: path.read_text() for path in lab.etc.rglob("*") if path.is_file()} == before
+
+
 def test_requirements_are_pinned_and_name_no_address() -> None:
     for name in ("requirements.txt", "requirements-real.txt"):
         lines = (HERE / name).read_text().splitlines()
@@ -123,29 +184,3 @@ def test_requirements_are_pinned_and_name_no_address() -> None:
         assert wanted
         assert [line for line in wanted if not re.match(r"[\w.-]+==[\w.]+ ", line)] == []
         assert [line for line in lines if "://" in line] == []
-
-
-def test_a_process_outlives_its_starter_and_is_ended_by_its_pid_file(lab: Lab) -> None:
-    program = (
-        "import sys; from pathlib import Path; from lab.openstack.layout import Lab;"
-        "from lab.openstack.processes import Command, start;"
-        "start(Lab(Path(sys.argv[1])), 'sleeper', Command(('sleep', '60')))"
-    )
-    subprocess.run((sys.executable, "-c", program, str(lab.folder)), check=True, cwd=HERE.parents[1])
-    number, _ = (lab.run / "sleeper.pid").read_text().split()
-    pid = pid_of(int(number))
-    assert pid is not None
-    stop(lab, {"sleeper"})
-    assert not pid.alive
-    assert list(lab.run.iterdir()) == []
-
-
-def test_a_later_process_with_the_same_number_is_left_alone(lab: Lab) -> None:
-    with subprocess.Popen(("sleep", "60")) as other:
-        now = pid_of(other.pid)
-        assert now is not None
-        (lab.run / "gone.pid").write_text(f"{now.number} {now.born - 1}\n")
-        stop(lab, {"gone"})
-        assert now.alive
-        assert not Pid(now.number, now.born - 1).alive
-        other.kill()
