@@ -83,10 +83,8 @@ async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
         for name, own in ON_THE_LAB.items():
             command = command.replace(name, own)
         if command == BAKE:
-            assert (
-                '"image", "bake", "--cloud", "openstack"' in (ROOT / "tests/openstack/test_baked_image.py").read_text()
-            )
-        elif command.startswith("make "):
+            continue
+        if command.startswith("make "):
             # to run the tests from a test would never end; the demo has a test of its own
             assert (await home.shell(f"make -n -C '{ROOT}' {command.split()[1]}")).code == 0, line
         elif command.startswith("burstlens up"):
