@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from burstlens.aws.session import call_blocking
 from burstlens.errors import Unavailable
+from burstlens.settings import load_settings
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -50,9 +51,10 @@ async def deploy(endpoint: str, config: Path) -> None:
     Raises:
         Unavailable: it failed; the text is what the command said.
     """
+    private = ["--private-cloud"] if load_settings(config).aws.worker_role else []
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "burstlens", "deploy", "aws", "up", "--yes"),
-        *("--config", str(config), "--image", IMAGE),
+        *("--config", str(config), "--image", IMAGE, *private),
         env={**os.environ, **CREDENTIALS, "BURSTLENS_AWS__ENDPOINT": endpoint},
         stdin=DEVNULL,
         stdout=PIPE,

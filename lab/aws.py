@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from burstlens.errors import BurstlensError
 from burstlens.recognition.cache import default_cache
 from lab.account import CREDENTIALS, IMAGES, client, deploy
-from lab.hypervisor import BOOT_SECONDS, Hypervisor
+from lab.ec2 import Ec2Hypervisor
+from lab.hypervisor import BOOT_SECONDS
 from lab.server import MOTO, serving
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class AwsLab:
     """A lab that runs."""
 
     endpoint: str
-    hypervisor: Hypervisor
+    hypervisor: Ec2Hypervisor
 
     def client(self, service: str) -> "BaseClient":
         """A client of one of its services. Blocks for some 0.2 s."""
@@ -40,7 +41,7 @@ class AwsLab:
 
 @contextlib.asynccontextmanager
 async def aws_lab(
-    folder: Path, cache: Path, port: int = 0, boot_seconds: float = BOOT_SECONDS
+    folder: Path, cache: Path, port: int = 0, boot_seconds: float = BOOT_SECONDS, config: Path = CONFIG
 ) -> AsyncIterator[AwsLab]:
     """Run the lab while the block runs; afterwards no process of it is left.
 
@@ -49,22 +50,18 @@ async def aws_lab(
         cache: models, shared by all machines.
         port: of moto, on loopback; 0 takes a free one.
         boot_seconds: from an instance's birth to its first process.
+        config: the settings of what is deployed in it.
 
     Raises:
         Misconfigured: the port is taken.
         Unavailable: the deployment's content could not be made.
     """
     async with serving(MOTO, port, MOTO_AMIS_PATH=str(IMAGES)) as endpoint:
-        await deploy(endpoint, CONFIG)
+        await deploy(endpoint, config)
         ec2 = await asyncio.to_thread(client, "ec2", endpoint)
-        hypervisor = Hypervisor(ec2, folder, cache, boot_seconds)
-        running = asyncio.create_task(hypervisor.run())
-        try:
+        hypervisor = Ec2Hypervisor(ec2, folder, cache, boot_seconds)
+        async with hypervisor.running():
             yield AwsLab(endpoint, hypervisor)
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
 
 
 async def _until_interrupted(folder: Path, port: int, boot_seconds: float) -> None:

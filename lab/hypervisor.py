@@ -1,160 +1,139 @@
-"""The stand-in for EC2's hypervisor: each instance that moto says is running gets a machine, and loses it with that."""
+"""What both clouds' stand-ins for a hypervisor share: machines that follow what the cloud's control plane says."""
 
+import abc
 import asyncio
-import base64
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Generic, TypeVar
 
 import structlog
 
-from burstlens.aws.session import call, call_blocking
-from burstlens.clouds.ec2.tags import as_mapping
-from burstlens.errors import BurstlensError, NotFound, Throttled, Unavailable
-from lab.account import ROLE_CREDENTIALS
+from burstlens.errors import BurstlensError, Throttled, Unavailable
 from lab.machine import Machine
-from lab.metadata_server import ENDPOINT_VARIABLE, InstanceMetadata, MetadataServer
-
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
 
 LOOK_SECONDS = 0.3
-"""Between two looks at what moto says there is; each takes 40 ms of its time when there are 19 instances."""
+"""Between two looks at what there is; each takes 40 ms of moto's time, or 60 of nova's, when there are 19 instances."""
 BOOT_SECONDS = 0.5
-NOTICE_SECONDS = 120.0
-"""What EC2 gives a spot instance."""
 
-_EXIST = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+Told = TypeVar("Told")
+"""What the control plane tells of one instance."""
+_Answer = TypeVar("_Answer")
 
 _log = structlog.get_logger(__name__)
 
 
-class Hypervisor:
-    """Runs the instances of one EC2 endpoint.
+@dataclass(slots=True)
+class _Powered:
+    """An instance that has power, or had it until a moment ago."""
+
+    machine: Machine
+    life: asyncio.Task[None]
+    stopped: bool = False
+    """Whether the control plane has had it shut down."""
+
+
+class Hypervisor(abc.ABC, Generic[Told]):
+    """Runs the instances of one cloud, each as a machine of its own.
 
     Args:
-        ec2: a client of it.
         folder: holds each machine's disk; made when missing.
         cache: models, shared by all machines.
         boot_seconds: from an instance's birth to its first process.
     """
 
-    def __init__(self, ec2: "BaseClient", folder: Path, cache: Path, boot_seconds: float = BOOT_SECONDS) -> None:
-        self._ec2 = ec2
+    def __init__(self, folder: Path, cache: Path, boot_seconds: float = BOOT_SECONDS) -> None:
         self._folder = folder
         self._cache = cache
         self._boot_seconds = boot_seconds
-        self._powered: dict[str, asyncio.Task[None]] = {}
-        self._metadata: dict[str, InstanceMetadata] = {}
-        self._stopping: set[asyncio.Future[None]] = set()
+        self._powered: dict[str, _Powered] = {}
+
+    @abc.abstractmethod
+    async def _listed(self) -> Mapping[str, Told]:
+        """Every instance that is to have power, by its id. May raise any `BurstlensError`: then all stays as it is."""
+
+    @abc.abstractmethod
+    def _furnished(
+        self, instance_id: str, told: Told, disk: Path
+    ) -> contextlib.AbstractAsyncContextManager[Mapping[str, str]]:
+        """Give the machine what it finds at its boot beside its user data, for as long as it lives.
+
+        The value are variables that stand for what its network is.
+        """
+
+    @abc.abstractmethod
+    async def _user_data(self, instance_id: str, told: Told) -> str: ...
+
+    @abc.abstractmethod
+    async def _ends_in_order(self, instance_id: str) -> bool:
+        """Whether an instance that is to lose its power is told before, so that it shuts down. May raise as above."""
+
+    @abc.abstractmethod
+    async def _powered_off(self, instance_id: str) -> None:
+        """Tell the control plane that the instance powered itself off."""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run while the block runs; afterwards no machine does."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def run(self) -> None:
         """Look, start and stop until cancelled; then every machine's power is cut."""
-        try:
-            async with asyncio.TaskGroup() as machines:
-                while True:
-                    await self._look(machines)
-                    await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            await asyncio.gather(*self._stopping)
-
-    async def _look(self, machines: asyncio.TaskGroup) -> None:
-        try:
-            there = await asyncio.to_thread(self._listed)
-        except BurstlensError as error:
-            _log.warning("moto does not say what there is, so all stays as it is", error=str(error))
-        else:
-            await self._follow(there, machines)
-
-    async def reclaim(self, instance_id: str, notice_seconds: float = NOTICE_SECONDS) -> None:
-        """Take a spot instance back: tell it, and terminate it after the notice.
-
-        Raises:
-            NotFound: it does not run here.
-        """
-        if instance_id not in self._metadata:
-            message = f"{instance_id} does not run here"
-            raise NotFound(message)
-        at = datetime.now(UTC) + timedelta(seconds=notice_seconds)
-        self._metadata[instance_id].spot_action = {"action": "terminate", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        await asyncio.sleep(notice_seconds)
-        await call(self._ec2, "terminate_instances", InstanceIds=[instance_id])
-
-    async def _follow(self, there: Mapping[str, Mapping[str, Any]], machines: asyncio.TaskGroup) -> None:
-        """Make what runs here what moto says there is."""
-        for instance_id in self._powered.keys() - there.keys():
-            await _ended(self._powered.pop(instance_id))
-        for instance_id, instance in there.items():
-            if instance_id not in self._powered:
-                self._powered[instance_id] = machines.create_task(self._power_on(instance_id, instance))
-            elif instance_id in self._metadata:
-                self._metadata[instance_id].tags = _tags(instance)
-
-    async def _power_on(self, instance_id: str, instance: Mapping[str, Any]) -> None:
-        """One machine from its birth until it powers itself off or is cut off."""
-        await asyncio.sleep(self._boot_seconds)
-        region = self._ec2.meta.region_name
-        metadata = InstanceMetadata(instance_id, _tags(instance), region, ROLE_CREDENTIALS)
-        async with self._reachable(instance_id, metadata) as endpoint:
-            machine = Machine(instance_id, self._folder / instance_id, {ENDPOINT_VARIABLE: endpoint}, self._cache)
-            try:
-                await machine.run(base64.b64decode(await self._attribute(instance_id, "userData")).decode())
-            except (ValueError, FileNotFoundError) as error:
-                _log.error("the machine does nothing", instance=instance_id, error=str(error))
-                await asyncio.Event().wait()
-        behaviour = await self._attribute(instance_id, "instanceInitiatedShutdownBehavior")
-        ending = "terminate_instances" if behaviour == "terminate" else "stop_instances"
-        await self._insist(ending, InstanceIds=[instance_id])
-
-    @contextlib.asynccontextmanager
-    async def _reachable(self, instance_id: str, metadata: InstanceMetadata) -> AsyncIterator[str]:
-        server = MetadataServer(metadata)
-        self._metadata[instance_id] = metadata
-        try:
-            yield server.start()
-        finally:
-            del self._metadata[instance_id]
-            # Not awaited here, where a second cancellation would leave it half done.
-            stopping = asyncio.ensure_future(asyncio.to_thread(server.stop))
-            self._stopping.add(stopping)
-            stopping.add_done_callback(self._stopping.discard)
-
-    async def _attribute(self, instance_id: str, name: str) -> str:
-        answer = await self._insist("describe_instance_attribute", InstanceId=instance_id, Attribute=name)
-        value: str = answer[name[0].upper() + name[1:]].get("Value", "")
-        return value
-
-    async def _insist(self, operation: str, **parameters: object) -> Mapping[str, Any]:
-        """Call until moto answers: a machine does not end because its cloud was slow."""
-        while True:
-            try:
-                return await call(self._ec2, operation, **parameters)
-            except (Throttled, Unavailable) as error:
-                _log.warning("moto does not answer, trying again", operation=operation, error=str(error))
+        async with asyncio.TaskGroup() as lives:
+            while True:
+                try:
+                    await self._follow(await self._listed(), lives)
+                except BurstlensError as error:
+                    _log.warning("the cloud does not say what there is, so all stays as it is", error=str(error))
                 await asyncio.sleep(LOOK_SECONDS)
 
-    def _listed(self) -> dict[str, Mapping[str, Any]]:
-        """Every instance that is to have power, by id. Blocks."""
-        return {instance["InstanceId"]: instance for instance in self._pages()}
+    async def _follow(self, there: Mapping[str, Told], lives: asyncio.TaskGroup) -> None:
+        """Make what runs here what the control plane says there is."""
+        for instance_id, powered in list(self._powered.items()):
+            if powered.life.done() and (powered.stopped or instance_id not in there):
+                del self._powered[instance_id]
+            elif instance_id not in there and not powered.machine.shutting_down.is_set():
+                await self._end(instance_id, powered)
+        for instance_id in there.keys() - self._powered.keys():
+            disk = self._folder / instance_id
+            machine = Machine(instance_id, disk, self._cache)
+            life = lives.create_task(self._live(instance_id, there[instance_id], machine, disk))
+            self._powered[instance_id] = _Powered(machine, life)
 
-    def _pages(self) -> Iterator[Mapping[str, Any]]:
-        token: dict[str, str] = {}
-        while True:
-            page = call_blocking(self._ec2, "describe_instances", Filters=_EXIST, MaxResults=1000, **token)
-            for reservation in page["Reservations"]:
-                yield from reservation["Instances"]
-            if not page.get("NextToken"):
-                return
-            token = {"NextToken": page["NextToken"]}
+    async def _end(self, instance_id: str, powered: _Powered) -> None:
+        if await self._ends_in_order(instance_id):
+            powered.stopped = True
+            powered.machine.shutting_down.set()
+        else:
+            del self._powered[instance_id]
+            powered.life.cancel()
+            await asyncio.wait([powered.life])
+
+    async def _live(self, instance_id: str, told: Told, machine: Machine, disk: Path) -> None:
+        """One machine from its birth until it is off, or cut off."""
+        async with self._furnished(instance_id, told, disk) as network:
+            await asyncio.sleep(self._boot_seconds)
+            try:
+                await machine.run(await self._user_data(instance_id, told), network)
+            except (ValueError, FileNotFoundError) as error:
+                _log.error("the machine does nothing", instance=instance_id, error=str(error))
+                await machine.shutting_down.wait()
+        if not self._powered[instance_id].stopped:
+            await self._powered_off(instance_id)
 
 
-def _tags(instance: Mapping[str, Any]) -> dict[str, str]:
-    return as_mapping(instance.get("Tags", []))
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancel the task, and wait for its end."""
-    task.cancel()
-    await asyncio.wait([task])
+async def insisted(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Call until the cloud answers: a machine does not end because its cloud was slow."""
+    while True:
+        try:
+            return await call()
+        except (Throttled, Unavailable) as error:
+            _log.warning("the cloud does not answer, trying again", error=str(error))
+            await asyncio.sleep(LOOK_SECONDS)

@@ -1,6 +1,7 @@
 """One machine of the lab: a folder in place of its disk, and processes that are all it runs."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -27,10 +28,6 @@ _OWN_FOLDERS = ("/etc/", "/var/lib/", "/var/cache/")
 _log = structlog.get_logger(__name__)
 
 
-class PoweredOff(Exception):
-    """A service has ended, and its unit says that the machine ends with it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Service:
     name: str
@@ -45,35 +42,37 @@ class Machine:
     Args:
         name: for the log.
         disk: the folder that stands for ``/etc``, ``/var/lib`` and ``/var/cache``; made when missing.
-        network: variables that stand for what the machine's network is, such as where its metadata is.
         cache: the cache of models, which all machines share, so that they start quickly.
     """
 
-    def __init__(self, name: str, disk: Path, network: Mapping[str, str], cache: Path) -> None:
+    def __init__(self, name: str, disk: Path, cache: Path) -> None:
         self._name = name
         self._disk = disk
         self._home = disk / "var" / "lib" / "burstlens"
         self._temporary = disk / "tmp"
-        self._network = network
         self._cache = cache
+        self.shutting_down = asyncio.Event()
+        """Set, as by ACPI's power button, it has every service stop, and then `run` return."""
 
-    async def run(self, user_data: str) -> None:
-        """Do what the user data says; return when the machine powers itself off. Cancelling cuts the power.
+    async def run(self, user_data: str, network: Mapping[str, str]) -> None:
+        """Do what the user data says; return once the machine is off. Cancelling cuts the power.
+
+        Args:
+            user_data: as cloud-init gets it.
+            network: variables that stand for what the machine's network is, such as where its metadata is.
 
         Raises:
             ValueError: the user data, or a unit that it starts, is not understood here.
             FileNotFoundError: the image has no such unit, or the unit's environment was not written.
         """
-        services = self._installed(user_data)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for service in services:
-                    tasks.create_task(self._serve(service))
-                await asyncio.Event().wait()
-        except* PoweredOff:
-            _log.info("powered off", machine=self._name)
+        services = self._installed(user_data, network)
+        async with asyncio.TaskGroup() as tasks:
+            for service in services:
+                tasks.create_task(self._serve(service))
+            await self.shutting_down.wait()
+        _log.info("powered off", machine=self._name)
 
-    def _installed(self, user_data: str) -> list[_Service]:
+    def _installed(self, user_data: str, network: Mapping[str, str]) -> list[_Service]:
         """What this machine is to run, once the files that belong to it are written."""
         config = _cloud_config(user_data)
         for file in config.get("write_files", []):
@@ -83,32 +82,34 @@ class Machine:
             path.chmod(int(file.get("permissions", "0644"), 8))
         self._home.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
-        return [self._service(name) for command in config.get("runcmd", []) for name in _started_by(command)]
+        return [self._service(name, network) for command in config.get("runcmd", []) for name in _started_by(command)]
 
-    def _service(self, name: str) -> _Service:
+    def _service(self, name: str, network: Mapping[str, str]) -> _Service:
         """What the unit and its files say, in this machine's own paths, and what every machine has."""
         unit = Unit.parse(read_unit(name))
         said = dict(unit.environment)
-        for path in unit.environment_files:
-            said |= environment_of(self._here(path).read_text(encoding="utf-8"))
+        for file in unit.environment_files:
+            path = self._here(file.path)
+            if path.exists() or not file.may_be_missing:
+                said |= environment_of(path.read_text(encoding="utf-8"))
         mapped = {name: str(self._here(value)) for name, value in said.items() if value.startswith(_OWN_FOLDERS)}
         given = {"PATH": os.defpath, "HOME": str(self._home), "TMPDIR": str(self._temporary)}
         shared = {"BURSTLENS_CACHE": str(self._cache)}
-        return _Service(name, unit, _command(unit.command), {**given, **self._network, **said, **mapped, **shared})
+        return _Service(name, unit, _command(unit.command), {**given, **network, **said, **mapped, **shared})
 
     async def _serve(self, service: _Service) -> None:
-        """Keep one service as its unit says."""
-        unit, starts = service.unit, []
-        while True:
+        """Keep one service as its unit says, until the machine shuts down."""
+        unit, starts, code = service.unit, [], 0
+        while not self.shutting_down.is_set():
             starts.append(time.monotonic())
             code = await self._run_once(service)
             _log.info("a service ended", machine=self._name, unit=service.name, code=code)
             if not unit.starts_again(code) or unit.has_failed(starts):
                 break
-            await asyncio.sleep(unit.restart_seconds)
-        action = unit.start_limit_action if code else unit.success_action
-        if action.startswith("poweroff"):
-            raise PoweredOff
+            await self._off_within(unit.restart_seconds)
+        powers_off = unit.start_limit_action.startswith("poweroff") if code else unit.powers_off_after_success
+        if powers_off:
+            self.shutting_down.set()
 
     async def _run_once(self, service: _Service) -> int:
         with (self._disk / f"{service.name}.log").open("ab") as log:
@@ -121,10 +122,26 @@ class Machine:
                 stderr=log,
                 start_new_session=True,
             )
+        stopping = asyncio.create_task(self._stop(process, service.unit))
         try:
             return await process.wait()
         finally:
+            stopping.cancel()
             await _cut_off(process)
+
+    async def _stop(self, process: Process, unit: Unit) -> None:
+        """Stop the process when the machine shuts down: by SIGTERM to it alone, as the units' ``KillMode=mixed`` is."""
+        await self.shutting_down.wait()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+            await asyncio.sleep(unit.stop_seconds)
+            process.kill()
+
+    async def _off_within(self, seconds: float) -> None:
+        """Return after so long, or as soon as the machine shuts down."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.shutting_down.wait()
 
     def _here(self, path: str) -> Path:
         """A path of the machine in its folder.

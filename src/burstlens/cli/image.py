@@ -1,13 +1,9 @@
 """`burstlens image`: the images that instances start from."""
 
-import asyncio
 import json
-import signal
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,23 +11,35 @@ from rich.table import Table
 from rich.text import Text
 
 from burstlens.cli.common import Config
-from burstlens.clock import SystemClock
-from burstlens.errors import NotFound
+from burstlens.errors import Misconfigured
 from burstlens.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from burstlens.deploy.aws.account import Account
-    from burstlens.deploy.aws.images import Image, Images
+    from burstlens.cli.image_ec2 import Ec2Images
+    from burstlens.cli.image_openstack import OpenStackImages
 
-image = typer.Typer(help="Bake, list, prune and export the images that instances start from.", no_args_is_help=True)
-
-Result = TypeVar("Result")
+image = typer.Typer(
+    help="Bake, import, export, list and prune the images that instances start from.", no_args_is_help=True
+)
 
 
 class Target(StrEnum):
     """A cloud that has images."""
 
     EC2 = "ec2"
+    OPENSTACK = "openstack"
+
+
+class DiskFormat(StrEnum):
+    """As `burstlens.deploy.openstack_image.disk.Format`."""
+
+    VMDK = "vmdk"
+    QCOW2 = "qcow2"
+    VHD = "vhd"
+    RAW = "raw"
+
+
+Where = Annotated[Target, typer.Option(help="Whose images.")]
 
 
 @image.command()
@@ -41,87 +49,114 @@ def bake(
     wheel: Annotated[
         Path | None, typer.Option(help="The wheel to install. Default: built from these sources.", show_default=False)
     ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(help="An extra of the package to install beside those of its cloud; may be repeated."),
+    ] = None,
     base: Annotated[
         str,
-        typer.Option(help="Image to start from, ami-…. Default: the newest official Debian 12.", show_default=False),
+        typer.Option(
+            help="ec2: image to start from, ami-…. Default: the newest official Debian 12.", show_default=False
+        ),
     ] = "",
-    instance_type: Annotated[str, typer.Option(help="Of the builder, which lives for some minutes.")] = "t3.medium",
+    instance_type: Annotated[
+        str,
+        typer.Option(help="ec2: of the builder, which lives for some minutes. Default: t3.medium", show_default=False),
+    ] = "",
     subnet: Annotated[
         str,
-        typer.Option(help="Of the builder, subnet-…. Default: the first that a pool names.", show_default=False),
+        typer.Option(help="ec2: of the builder, subnet-…. Default: the first that a pool names.", show_default=False),
     ] = "",
-    extra: Annotated[
-        list[str] | None, typer.Option(help="An extra of the package to install beside aws; may be repeated.")
+    output: Annotated[
+        Path | None,
+        typer.Option(help="openstack: folder that keeps the disk as qcow2 and as VMDK, too.", show_default=False),
     ] = None,
+    upload: Annotated[bool, typer.Option(help="openstack: put it into Glance.")] = True,
 ) -> None:
-    """Make an image with the package in it and put it into the launch template. Baked already: only the latter.
+    """Make an image with the package in it, and put it where instances start from it. Baked already: only the latter.
+
+    On ec2 a builder makes it, and it goes into the launch template. For openstack it is made here, as root on Debian,
+    and goes into Glance.
 
     Example: burstlens image bake --cloud ec2 --wheel burstlens-0.1.0-py3-none-any.whl
     """
-    from burstlens.deploy.aws.bake import Baker, Order
-    from burstlens.deploy.aws.fleet_bucket import FleetBucket
-    from burstlens.deploy.aws.stack_image import builder_site, use_image
-    from burstlens.deploy.wheel import wheel_at
-
-    del cloud
+    if cloud is Target.EC2:
+        if output is not None or not upload:
+            message = "--output and --no-upload are of --cloud openstack; on ec2, see: burstlens image export"
+            raise Misconfigured(message)
+        settings = load_settings(config)
+        _ec2(settings).bake(wheel, extra or (), _model(settings), base, instance_type or "t3.medium", subnet)
+        return
+    if base or instance_type or subnet:
+        message = "--base, --instance-type and --subnet are of --cloud ec2: for openstack, this machine bakes"
+        raise Misconfigured(message)
     settings = load_settings(config)
-    account = _account(settings)
-    bucket = FleetBucket(account.session, settings)
-    site = builder_site(account, instance_type, subnet or _subnet(settings))
-    with wheel_at(wheel) as found:
-        order = Order(found, site, base, tuple(extra or ()), _model(settings))
-        baked = _run(Baker(account.session, settings.fleet, bucket, SystemClock(), typer.echo).bake(order))
-    if use_image(account, baked.id, baked.root_device):
-        typer.echo(f"{baked.id} is in the launch template: every new instance starts from it")
-    else:
-        typer.echo(f"{baked.id} was in the launch template already")
+    _openstack(settings).bake(wheel, extra or (), _model(settings), output, uploaded=upload)
+
+
+@image.command("import")
+def import_image(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|S3-URL", help="A disk: VMDK, qcow2, VHD or raw; or s3://BUCKET/KEY of one.")
+    ],
+    config: Config = None,
+    name: Annotated[
+        str, typer.Option(help="Of the image. Default: the fleet's name and the file's.", show_default=False)
+    ] = "",
+    disk_format: Annotated[
+        DiskFormat | None,
+        typer.Option("--format", help="What the file has to be. Default: what it is.", show_default=False),
+    ] = None,
+) -> None:
+    """Put a disk into Glance, such as an exported AMI, so that instances of the private cloud can start from it.
+
+    What Glance would not take is converted. Imported already: nothing is uploaded again.
+
+    Example: burstlens image import s3://my-fleet-bucket/exports/export-ami-0123456789abcdef0.vmdk
+    """
+    _openstack(load_settings(config)).import_disk(source, name, disk_format or "")
 
 
 @image.command("list")
 def list_images(
     config: Config = None,
+    cloud: Where = Target.EC2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the fleet's images, the newest first.
 
     Example: burstlens image list --json
     """
-    settings = load_settings(config)
-    found, used = _found_and_used(settings)
+    rows = _images(load_settings(config), cloud).rows()
     if as_json:
-        typer.echo(json.dumps([_as_json(each, used) for each in found], indent=1))
+        typer.echo(json.dumps([dict(row.details) for row in rows], indent=1))
         return
     table = Table("image", "version", "created", "state", "size", "", box=None, pad_edge=False)
-    for each in found:
-        size = f"{each.gigabytes} GiB"
-        cells = (each.id, each.source.version, each.created, each.state, size, "in use" if each.id in used else "")
-        table.add_row(*map(Text, cells))
+    for row in rows:
+        table.add_row(*map(Text, (*row.cells, "in use" if row.in_use else "")))
     Console().print(table)
 
 
 @image.command()
 def prune(
     config: Config = None,
-    keep: Annotated[int, typer.Option(min=0, help="How many to keep beside the one in use.")] = 2,
+    cloud: Where = Target.EC2,
+    keep: Annotated[int, typer.Option(min=0, help="How many to keep beside those in use.")] = 2,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove old images with their snapshots, never one that is in use.
+    """Remove old images, on ec2 with their snapshots; never one that is in use.
 
     Example: burstlens image prune --keep 1 --yes
     """
-    from burstlens.deploy.aws.images import superfluous
-
-    settings = load_settings(config)
-    found, used = _found_and_used(settings)
-    old = superfluous(found, used, keep)
-    for each in old:
-        typer.echo(f"{each.id} {each.source.version} {each.created}")
-    if not old:
+    old = _images(load_settings(config), cloud).old(keep)
+    for line in old.lines:
+        typer.echo(line)
+    if not old.lines:
         typer.echo("there is nothing to remove")
         return
     if not yes:
-        typer.confirm(f"Remove {len(old)} of {len(found)}?", abort=True)
-    _run(_remove(_images(settings), old))
+        typer.confirm(f"Remove {len(old.lines)} of {old.of}?", abort=True)
+    old.remove()
 
 
 @image.command()
@@ -143,70 +178,23 @@ def export(
 
     Example: burstlens image export
     """
-    from burstlens.deploy.aws.export import Exporter
-    from burstlens.deploy.aws.fleet_bucket import FleetBucket
-
-    settings = load_settings(config)
-    session = _account(settings).session
-    bucket = FleetBucket(session, settings)
-    exporter = Exporter(session, settings.fleet, bucket, SystemClock(), typer.echo, role)
-
-    key, size = _run(exporter.export(_named_or_used(settings, image_id)))
-    typer.echo(f"s3://{bucket.name}/{key} {size / 1e9:.2f} GB")
+    _ec2(load_settings(config)).export(image_id, role)
 
 
-def _named_or_used(settings: Settings, image_id: str) -> "Image":
-    if image_id:
-        return _run(_images(settings).get(image_id))
-    found, used = _found_and_used(settings)
-    for each in found:
-        if each.id in used:
-            return each
-    message = f"no image of {settings.fleet} is in use; name one, see: burstlens image list"
-    raise NotFound(message)
+def _images(settings: Settings, cloud: Target) -> "Ec2Images | OpenStackImages":
+    return _ec2(settings) if cloud is Target.EC2 else _openstack(settings)
 
 
-def _found_and_used(settings: Settings) -> tuple[list["Image"], set[str]]:
-    """The fleet's images, and the ids of those that instances start from."""
-    from burstlens.deploy.aws.stack_image import image_in_use
+def _ec2(settings: Settings) -> "Ec2Images":
+    from burstlens.cli.image_ec2 import Ec2Images
 
-    used = {pool.image for pool in settings.fleet_pools() if pool.image}
-    with suppress(NotFound):  # without a stack there is no launch template
-        used.add(image_in_use(_account(settings)))
-    return _run(_images(settings).all()), used
+    return Ec2Images(settings, typer.echo)
 
 
-async def _remove(images: "Images", old: Sequence["Image"]) -> None:
-    for each in old:
-        await images.remove(each)
-        typer.echo(f"removed {each.id}")
+def _openstack(settings: Settings) -> "OpenStackImages":
+    from burstlens.cli.image_openstack import OpenStackImages
 
-
-def _as_json(found: "Image", used: set[str]) -> dict[str, object]:
-    return {
-        "id": found.id,
-        "name": found.name,
-        "version": found.source.version,
-        "created": found.created,
-        "state": found.state,
-        "gigabytes": found.gigabytes,
-        "in_use": found.id in used,
-        "base": found.source.base,
-        "wheel": found.source.wheel,
-    }
-
-
-def _images(settings: Settings) -> "Images":
-    from burstlens.deploy.aws.images import Images
-
-    return Images(_account(settings).session, settings.fleet, SystemClock())
-
-
-def _account(settings: Settings) -> "Account":
-    from burstlens.aws.session import AwsSession
-    from burstlens.deploy.aws.account import Account
-
-    return Account(AwsSession(settings.aws), settings.fleet, SystemClock(), typer.echo)
+    return OpenStackImages(settings, typer.echo)
 
 
 def _model(settings: Settings) -> str:
@@ -214,26 +202,3 @@ def _model(settings: Settings) -> str:
     from burstlens.recognition.catalog import MODELS
 
     return settings.model.name if settings.model.name in MODELS else next(iter(MODELS))
-
-
-def _subnet(settings: Settings) -> str:
-    zones = (zone for pool in settings.fleet_pools() for zone in pool.zones)
-    return next((zone for zone in zones if zone.startswith("subnet-")), "")
-
-
-def _run(work: Coroutine[None, None, Result]) -> Result:
-    """Run it to its end; SIGINT and SIGTERM cancel it, so that it removes what it has made.
-
-    Raises:
-        KeyboardInterrupt: it was cancelled.
-    """
-
-    async def cancellable() -> Result:
-        task = asyncio.ensure_future(work)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await task
-
-    try:
-        return asyncio.run(cancellable())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None

@@ -7,7 +7,6 @@ import pytest
 
 from burstlens.aws.options import AwsOptions
 from burstlens.aws.session import AwsSession
-from burstlens.cli.image import _subnet
 from burstlens.clock import SystemClock
 from burstlens.queues.base import QueueOptions
 from burstlens.queues.sqs.queues import SqsQueues
@@ -51,6 +50,22 @@ async def test_up_shows_writes_and_is_repeated_without_a_change(home: Home, envi
     settings = load_settings(path)
     assert settings.aws.endpoint == environment["AWS_ENDPOINT_URL"]
     assert settings.buckets.inputs in {f"s3://{name}" for name in content(account_at(settings.aws.endpoint))["buckets"]}
+
+
+async def test_up_for_a_private_cloud_writes_its_workers_role_down_or_says_what_a_file_lacks(
+    home: Home, environment: dict[str, str]
+) -> None:
+    path = home.folder / "burstlens.toml"
+    first = await home.run(*AWS, "up", "--yes", "--private-cloud", **environment)
+    role = account_at(environment["AWS_ENDPOINT_URL"]).names.private_worker_role
+
+    assert (first.code, first.err) == (0, "")
+    assert "Add     PrivateWebUser " in first.out
+    assert load_settings(path).aws.worker_role == role
+
+    path.write_text(path.read_text().replace(f'worker_role = "{role}"\n', ""))
+    second = await home.run(*AWS, "up", "--yes", **environment)
+    assert f'burstlens.toml: worker_role = "{role}" is missing in [aws]' in second.out
 
 
 async def test_without_a_terminal_nothing_is_changed_unless_somebody_has_said_yes(
@@ -103,7 +118,6 @@ async def test_a_network_that_is_named_is_where_workers_and_builders_are_launche
 
     assert (first.code, second.code) == (0, 0), (first.err, second.err)
     assert settings.fleet_pools()[0].zones == (subnet,)
-    assert _subnet(settings) == subnet
     assert f'burstlens.toml: zones = ["{subnet}"] is missing in the pool ec2' in second.out
 
 

@@ -1,5 +1,6 @@
 """`up` and `down` on both doubles of AWS, whole, interrupted at each call, and run again."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from burstlens.deploy.aws.down import down
 from burstlens.deploy.aws.inventory import take_inventory
 from burstlens.deploy.aws.names import BUCKETS, INPUTS, STACK
 from burstlens.deploy.aws.stack import find_stack
+from burstlens.deploy.aws.template import read_template
 from burstlens.deploy.aws.up import plan, up
-from burstlens.errors import Misconfigured, Unavailable
+from burstlens.errors import Misconfigured, NotFound, Unavailable
 from support.aws_account import (
     CHANGES_NOTHING,
     FLEET,
@@ -135,6 +137,108 @@ def test_what_was_chosen_once_stays_until_somebody_says_otherwise(ministack: str
 
     assert bring_up(account).proposals == [None]
     assert ("Modify", "Inputs") in bring_up(account, expire_days=0).changes
+
+
+def test_a_private_cloud_is_added_and_given_up_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = account_at(url)
+    with monkeypatch.context() as patched:
+        patched.setattr("burstlens.deploy.aws.up.read_template", _without_private_cloud)
+        bring_up(account)
+    without = content(account)
+
+    added = bring_up(account, private_cloud=True)
+    assert set(added.changes) >= {("Add", name) for name in PRIVATE}
+    assert users(account) == [f"{FLEET}-private-web"]
+    hand_over(account)
+    bring_up(account)
+    assert len(keys(account)) == 1
+
+    monkeypatch.setattr("burstlens.deploy.aws.up.read_template", _without_private_cloud)
+    given_up = bring_up(account, private_cloud=False)
+    assert set(given_up.changes) >= {("Remove", name) for name in PRIVATE}
+    assert users(account) == []
+    assert _but_stacks(content(account)) == _but_stacks(without)
+
+
+PRIVATE = ("PrivateWorkerRole", "PrivateWebPolicy", "PrivateWebUser")
+
+
+def _without_private_cloud() -> str:
+    """The template as CloudFormation takes it without a private cloud. No double looks at conditions in an update."""
+    return re.sub(
+        r"^  Private\w+:\n(?:    .*\n|\n)*    (?:Condition: PrivateCloud)\n(?:    .*\n)*",
+        "",
+        read_template(),
+        flags=re.MULTILINE,
+    )
+
+
+def test_a_private_clouds_user_and_role_are_told(ministack: str) -> None:
+    account = account_at(ministack)
+    bring_up(account, private_cloud=True)
+
+    stack = find_stack(account)
+    assert stack is not None
+    assert stack.outputs["PrivateWorkerRoleArn"] == account.names.private_worker_role
+    assert stack.outputs["PrivateWebUser"] == account.names.private_web_user
+
+
+def test_down_shuts_out_a_private_cloud_first(url: str) -> None:
+    account = account_at(url)
+    empty = content(account)
+    bring_up(account, private_cloud=True)
+    hand_over(account)
+    hand_over(account)
+
+    with calls() as watched:
+        down(account)
+
+    assert watched.names.count("DeleteAccessKey") == 2
+    assert watched.names.index("DeleteAccessKey") < watched.names.index("DeleteStack")
+    assert users(account) == []
+    assert content(account) == empty
+
+
+def test_a_key_that_is_made_during_a_down_does_not_keep_the_stack(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = account_at(url)
+    bring_up(account, private_cloud=True)
+    ask = account.ask
+
+    def handing_over(service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        if operation == "delete_stack" and not late:
+            hand_over(other)
+            late.append(operation)
+        return ask(service, operation, **parameters)
+
+    other, late = account_at(url), list[str]()
+    monkeypatch.setattr(account, "ask", handing_over)
+    down(account)
+
+    assert late
+    assert users(other) == []
+
+
+def _but_stacks(found: Content) -> Content:
+    """Without a stack's status, which tells how it came to be what it is."""
+    return {name: what for name, what in found.items() if name != "stacks"}
+
+
+def users(account: Account) -> list[str]:
+    return [user["UserName"] for user in account.ask("iam", "list_users")["Users"]]
+
+
+def keys(account: Account) -> list[str]:
+    """Of the private cloud's user."""
+    try:
+        found = account.ask("iam", "list_access_keys", UserName=account.names.private_web_user)
+    except NotFound:
+        return []
+    return [key["AccessKeyId"] for key in found["AccessKeyMetadata"]]
+
+
+def hand_over(account: Account) -> None:
+    """Make a key, as `burstlens deploy openstack up` does."""
+    account.ask("iam", "create_access_key", UserName=account.names.private_web_user)
 
 
 def test_down_leaves_nothing(url: str) -> None:
@@ -373,7 +477,8 @@ def test_down_that_died_anywhere_is_finished_by_the_next_down(own_doubles: Doubl
 
 
 def _prepare(account: Account) -> None:
-    bring_up(account)
+    bring_up(account, private_cloud=True)
+    hand_over(account)
     put(account, INPUTS, "cat.jpg")
     account.ask("sqs", "create_queue", QueueName=f"{FLEET}-responses-web")
     launch(account, count=2)

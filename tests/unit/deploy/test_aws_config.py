@@ -11,6 +11,7 @@ from burstlens.clouds.user_data import ENVIRONMENT_FILE
 from burstlens.deploy.aws.config import (
     check_writable,
     difference,
+    missing_role,
     missing_zones,
     settings_text,
     web_user_data,
@@ -71,6 +72,16 @@ def test_an_older_file_lacks_the_line_that_names_the_network(tmp_path: Path) -> 
 
     assert missing_zones(settings, "") == ""
     assert missing_zones(settings, "subnet-1").startswith('zones = ["subnet-1"] is missing in the pool ec2: ')
+
+
+def test_a_private_clouds_role_is_written_down_and_missed_in_an_older_file(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/cams-private-worker"
+    older = loaded(tmp_path, settings_text(NAMES, None, QueueOptions()))
+    settings = loaded(tmp_path, settings_text(NAMES, None, QueueOptions(), worker_role=role))
+
+    assert (older.aws.worker_role, settings.aws.worker_role) == ("", role)
+    assert missing_role(older, role).startswith(f'worker_role = "{role}" is missing in [aws]: ')
+    assert missing_role(older, "") == missing_role(settings, role) == ""
 
 
 def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:

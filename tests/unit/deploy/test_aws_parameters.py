@@ -36,6 +36,13 @@ def test_what_is_asked_for_wins_over_what_the_stack_has() -> None:
     assert [after[name] for name in asked] == ["ami-2", "false", "443", "203.0.113.0/24", "subnet-1"]
 
 
+@pytest.mark.parametrize(("asked", "then"), [(True, "true"), (False, "false"), (None, "true")])
+def test_a_private_cloud_stays_until_it_is_given_up(asked: bool | None, then: str) -> None:
+    before = Wish(private_cloud=True).parameters("cams", OPTIONS, {})
+    assert before["PrivateCloud"] == "true"
+    assert Wish(private_cloud=asked).parameters("cams", OPTIONS, before)["PrivateCloud"] == then
+
+
 def test_a_web_host_needs_an_image() -> None:
     with pytest.raises(Misconfigured, match="burstlens image bake"):
         Wish(with_web=True).parameters("cams", OPTIONS, {})

@@ -44,7 +44,7 @@ class Scripted:
         self.account = Account(session, "cams", HastyClock(), self.said.append)
         sts = client("sts")
         who = Stubber(sts)
-        who.add_response("get_caller_identity", {"Account": "123456789012"})
+        who.add_response("get_caller_identity", {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me"})
         who.activate()
         self.account._clients = {"cloudformation": self._client, "sts": sts}
 

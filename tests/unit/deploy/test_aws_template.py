@@ -11,6 +11,8 @@ import yaml  # type: ignore[import-untyped]
 from cfnlint.api import lint  # type: ignore[import-untyped]
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 
+from burstlens.aws.worker_policy import Reach, session_policy
+from burstlens.deploy.aws.names import FLEET, INPUTS, OUTPUTS, Names
 from burstlens.deploy.aws.parameters import CHOSEN, CREATE
 from burstlens.deploy.aws.template import read_template
 
@@ -158,6 +160,7 @@ CALLS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "WorkerRole": ("iam:PassRole",),
         "role/aws-service-role/spot.amazonaws.com/*": ("iam:CreateServiceLinkedRole",),
     },
+    "PrivateWebPolicy": {"PrivateWorkerRole": ("sts:AssumeRole",)},
 }
 """What the code of each tier calls, and on what."""
 
@@ -233,6 +236,76 @@ def test_the_autoscaler_ends_and_marks_only_what_carries_the_fleets_tag(resource
     assert found["LaunchWith"]["Condition"]["ArnEquals"] == launch["ArnEquals"]
     assert found["LaunchSpot"]["Condition"] == {"StringEquals": launch["StringEquals"]}
     assert found["HandOverWorkerRole"]["Resource"] == {"GetAtt": "WorkerRole.Arn"}
+
+
+def test_only_the_user_of_a_private_cloud_lends_its_workers_their_role_and_for_no_longer_than_aws_allows(
+    resources: Mapping[str, Resource],
+) -> None:
+    user, role = (resources[name]["Properties"] for name in ("PrivateWebUser", "PrivateWorkerRole"))
+
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"AWS": {"Ref": "AWS::AccountId"}}
+    own = f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:user/{user['UserName']['Sub']}"
+    assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": {"Sub": own}}}
+    assert role["MaxSessionDuration"] == 12 * 3600
+    assert role["ManagedPolicyArns"] == [{"Ref": "WorkerPolicy"}]
+    assert [policy["Ref"] for policy in user["ManagedPolicyArns"]] == [
+        "WebPolicy",
+        "AutoscalerPolicy",
+        "PrivateWebPolicy",
+    ]
+    names = Names("cams", "123456789012", "eu-central-1")
+    assert user["UserName"]["Sub"].replace("${Fleet}", "cams") == names.private_web_user
+
+
+def test_a_private_clouds_things_are_there_only_when_it_is_wanted_and_no_key_is_in_the_stack(
+    template: Mapping[str, Any],
+) -> None:
+    for kind in ("Resources", "Outputs"):
+        own = {name: thing for name, thing in template[kind].items() if name.startswith("Private")}
+        assert own
+        assert {thing["Condition"] for thing in own.values()} == {"PrivateCloud"}
+    assert "AWS::IAM::AccessKey" not in read_template()
+
+
+def test_credentials_of_workers_in_a_private_cloud_are_good_for_what_their_role_is(
+    resources: Mapping[str, Resource],
+) -> None:
+    names = Names("cams", "123456789012", "eu-central-1")
+    reach = Reach(
+        requests="cams-requests",
+        dead_letters="cams-requests-dead",
+        responses="cams-responses-*",
+        inputs=f"s3://{names.bucket(INPUTS)}",
+        outputs=f"s3://{names.bucket(OUTPUTS)}",
+        fleet=f"s3://{names.bucket(FLEET)}",
+    )
+    role = f"arn:aws:iam::{names.account}:role/cams-private-worker"
+    session = json.loads(session_policy(reach, role, names.region))["Statement"]
+
+    queues = {"RequestQueue.Arn": "cams-requests", "DeadLetters.Arn": "cams-requests-dead"}
+    pseudo = {"AWS::Partition": "aws", "AWS::Region": names.region, "AWS::AccountId": names.account, "Fleet": "cams"}
+
+    def arn(resource: Any) -> str:  # noqa: ANN401
+        if "GetAtt" in resource:
+            return f"arn:aws:sqs:{names.region}:{names.account}:{queues[resource['GetAtt']]}"
+        return re.sub(r"\$\{(.+?)\}", lambda found: pseudo[found[1]], resource["Sub"])
+
+    of_role = {
+        (action, arn(resource))
+        for name, statement in allowed(resources)
+        if name == "WorkerPolicy"
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+    of_session = {
+        (action, resource)
+        for statement in session
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    # The role of this template needs no key of the customer's; another's may.
+    assert of_session - {("kms:Decrypt", "*"), ("kms:GenerateDataKey", "*")} == of_role
 
 
 def test_buckets_are_private_encrypted_and_outlive_the_stack(resources: Mapping[str, Resource]) -> None:

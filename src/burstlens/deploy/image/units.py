@@ -3,7 +3,9 @@
 How an instance ends, whatever fails:
 
 - Its workers end by themselves (no autoscaler is alive, `worker.ends_at` is near), or drain: the unit has succeeded,
-  and `SuccessAction` powers the machine off, which terminates it (its cloud's shutdown behaviour).
+  and `ExecStopPost` powers the machine off, which terminates it (its cloud's shutdown behaviour). `SuccessAction` is
+  meant for that, but in Debian 12 (systemd 252) it acts when a service that has failed is started again, too: a guest
+  was off after the first crash of its worker.
 - The worker does not start, or dies again and again: `StartLimitAction` powers off. `FailureAction` would do so at the
   first failure, before any restart (systemd issue 11419).
 - It hangs, and no autoscaler is left to see that: `burstlens-lifetime.timer` powers off, in good order, a day after the
