@@ -1,5 +1,7 @@
 """The few errors that adapters raise. Each one means what its receiver should do next."""
 
+from collections.abc import Collection
+
 
 class BurstlensError(Exception):
     """Base of every error that burstlens raises on purpose; its text is one sentence for the operator."""
@@ -35,3 +37,11 @@ class NotFound(BurstlensError):
 
 class Unavailable(BurstlensError):
     """The service did not answer, so its state is unknown (and unknown is not zero): hold, and ask again."""
+
+
+class BornUnseen(Unavailable):
+    """A launch got no answer: each of `names` may have been born, and none of the others that were asked for."""
+
+    def __init__(self, message: str, names: Collection[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)

@@ -1,11 +1,10 @@
 """The whole system on AWS: queues on SQS, buckets on S3, workers on EC2, with the real commands in the lab."""
 
-import asyncio
 import os
 import re
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,15 @@ from burstlens.clouds.ec2.tags import as_mapping
 from burstlens.clouds.user_data import worker_user_data
 from burstlens.messages import Result
 from burstlens.settings import load_settings
-from burstlens.workload.arrivals import closed
-from burstlens.workload.bundled import bundled_photos
-from burstlens.workload.formats import Format
-from burstlens.workload.images import Image
-from burstlens.workload.outcomes import Outcome, Verdict
-from burstlens.workload.run import Plan, run
 from lab.aws import CONFIG, AwsLab, aws_lab
 from support.aws_lab import Account, Watch, processes, remains, rule, start, storming
-from support.commands import SLOW_MACHINE_SECONDS, Home
+from support.bursts import IMAGES, REQUESTS, Burst
+from support.commands import Home
 from support.eventually import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(200)]
 
 CAP = 19
-BURST_SECONDS = 90.0
-REQUESTS = 100
-PHOTOS = bundled_photos()
-IMAGES = tuple(
-    Image(f"test_{number}.JPEG", photo.path.read_bytes(), photo.label)
-    for number, photo in enumerate(PHOTOS[number % len(PHOTOS)] for number in range(REQUESTS))
-)
 
 
 @pytest.fixture
@@ -51,49 +38,6 @@ async def lab(tmp_path: Path, cache: Path, aws_credentials: None) -> AsyncIterat
 @pytest.fixture
 def account(lab: AwsLab) -> Account:
     return Account(lab)
-
-
-class Burst:
-    """Requests that are all sent at once."""
-
-    def __init__(self, url: str, images: Sequence[Image] = IMAGES) -> None:
-        self._planned = len(images)
-        self._ended: list[Outcome] = []
-        plan = Plan(url, images, closed(len(images)), concurrency=len(images), form=Format.V1, retries=5)
-        self._running = asyncio.create_task(run(plan, on_outcome=self._ended.append))
-
-    async def is_answered(self, at_least: int) -> None:
-        """Wait until so many are, and see that not all are yet."""
-
-        async def reached() -> bool:
-            return len(self._ended) >= at_least
-
-        await eventually(reached, SLOW_MACHINE_SECONDS)
-        assert self.is_under_way
-
-    @property
-    def is_under_way(self) -> bool:
-        return len(self._ended) < self._planned
-
-    async def is_answered_by(self, names: Callable[[], set[str]]) -> str:
-        """Wait until one of these instances has answered something, and see that not all is answered yet."""
-
-        def found() -> set[str]:
-            return {outcome.instance for outcome in self._ended} & names()
-
-        async def some() -> bool:
-            return bool(found())
-
-        await eventually(some, SLOW_MACHINE_SECONDS)
-        assert self.is_under_way
-        return found().pop()
-
-    async def all_right(self) -> bool:
-        """Wait for the last answer."""
-        async with asyncio.timeout(BURST_SECONDS):
-            outcomes = (await self._running).outcomes
-        assert [outcome for outcome in outcomes if outcome.verdict is not Verdict.RIGHT] == []
-        return len(outcomes) == self._planned
 
 
 async def replies(url: str) -> dict[str, float]:

@@ -150,10 +150,10 @@ class Account:
         watch.counts.append(sum(i["State"]["Name"] != "terminated" for i in watch.instances.values()))
 
 
-async def start(home: Home, endpoint: str, command: str, **environment: str) -> Running:
+async def start(home: Home, endpoint: str, command: str, config: Path = CONFIG, **environment: str) -> Running:
     """Start a command of burstlens on the lab's deployment, as a person would."""
     given = {**CREDENTIALS, "BURSTLENS_AWS__ENDPOINT": endpoint, "BURSTLENS_WEB__PORT": "0"}
-    return await home.start(command, "--config", CONFIG, **{**given, **environment})
+    return await home.start(command, "--config", config, **{**given, **environment})
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,14 @@ class Storm:
     """A proxy before moto that answers some calls with errors."""
 
     url: str
+
+    async def follow(self, rules: Sequence[Mapping[str, object]]) -> None:
+        """Have it answer by these rules alone from now on."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/_microburst/rules", json=rules) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
 
     async def fired(self) -> Counter[str]:
         """How often it has answered with which error, such as ``error:VcpuLimitExceeded``, so far."""
@@ -179,9 +187,9 @@ async def storming(endpoint: str, rules: Sequence[Mapping[str, object]], seed: i
     """Put microburst before the lab, with these rules; its dice begin with the seed."""
     program = f"{_MICROBURST}; random.seed({seed}); sys.exit(cli.main(sys.argv[1:]))"
     async with serving(("-c", program, "--upstream", endpoint, "--port", "{port}"), 0) as url:
-        async with aiohttp.ClientSession() as session, session.post(f"{url}/_microburst/rules", json=rules) as answer:
-            assert answer.status == 200, await answer.text()
-        yield Storm(url)
+        storm = Storm(url)
+        await storm.follow(rules)
+        yield storm
 
 
 def remains(folder: Path) -> dict[str, set[Any]]:

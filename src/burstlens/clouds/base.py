@@ -117,7 +117,7 @@ class Cloud(Protocol):
         Atomic for each instance: it is born with its name, fleet and pool tags, or it is not born (R3). `token` makes a
         repeated call the same call: names that this token already launched are returned, not launched again.
 
-        Only `Unavailable` leaves open whether any was born.
+        Only `Unavailable` leaves open whether any was born: any of the names, or those that `BornUnseen` has.
 
         Raises:
             CapacityUnavailable: no machine of this kind now.

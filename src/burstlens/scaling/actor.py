@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud, Instance, Pool, Spec, State
 from burstlens.errors import (
+    BornUnseen,
     BurstlensError,
     CapacityUnavailable,
     Misconfigured,
@@ -83,7 +84,8 @@ class Actor:
         for name, pool in self._pools.items():
             mine = [member for member in members if member.instance.pool == name]
             health = self._health[name] = after_boots(self._health[name], mine, now, self._options)
-            if health.is_closed(now):
+            # What has closed it in this tick was said as it happened.
+            if health.is_closed(now) and not any(health.why in said for said in self._troubles.sentences):
                 self._troubles.say(f"pool {name} is closed for now: {health.why}")
             rooms[name] = 0 if pool.cloud in blind else room(pool, health, mine, now, self._options)
         return rooms
@@ -108,7 +110,6 @@ class Actor:
         return tuple(name for born in await asyncio.gather(*calls) for name in born)
 
     async def _launch(self, pool: Pool, names: Sequence[str], token: str) -> list[str]:
-        asked = [Asked(name, pool.name, self._clock.now()) for name in names]
         cloud = self._clouds[pool.cloud]
         try:
             spec = await self._spec_for(pool)
@@ -120,16 +121,21 @@ class Actor:
             while born and all(self._is_history(instance) for instance in born):
                 born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token())
         except (Unavailable, NotFound) as error:
-            # Some may have been born: all of them count until the cloud's list has had time to tell.
+            # Some may have been born: they count until the cloud's list has had time to tell.
             self._refuse(pool, error)
-            self._asked += tuple(asked)
+            self._count(pool, error.names if isinstance(error, BornUnseen) else names)
             return []
         except (CapacityUnavailable, QuotaExceeded, *EXPECTED) as error:
             self._refuse(pool, error)
             return []
         launched = [instance.name for instance in born if instance.state is not State.TERMINATED]
-        self._asked += tuple(a for a in asked if a.name in launched)
+        self._count(pool, launched)
         return launched
+
+    def _count(self, pool: Pool, names: Iterable[str]) -> None:
+        """Count these until they are listed. The time for that begins now, however long the launch took."""
+        now = self._clock.now()
+        self._asked += tuple(Asked(name, pool.name, now) for name in names)
 
     def _refuse(self, pool: Pool, error: BurstlensError) -> None:
         self._troubles.note(f"launch in pool {pool.name}", error)

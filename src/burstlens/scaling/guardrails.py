@@ -14,6 +14,7 @@ from burstlens.errors import (
     NotAuthorized,
     QuotaExceeded,
     Throttled,
+    Unavailable,
 )
 from burstlens.scaling.members import Activity, Member
 from burstlens.scaling.options import ScalingOptions
@@ -84,6 +85,9 @@ def refused(health: PoolHealth, error: BurstlensError, now: float, options: Scal
         pause_seconds = options.quota_cooldown_seconds
     elif isinstance(error, (NotAuthorized, Misconfigured)):
         pause_seconds = options.failed_boots_cooldown_seconds
+    elif isinstance(error, Unavailable):
+        # Until the next tick: to wait for it again in this one would keep the other pools waiting, too.
+        pause_seconds = options.tick_seconds
     else:
         return health
     return replace(health, closed_until=now + pause_seconds, why=str(error))

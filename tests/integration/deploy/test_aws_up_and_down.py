@@ -199,6 +199,20 @@ def test_down_shuts_out_a_private_cloud_first(url: str) -> None:
     assert content(account) == empty
 
 
+def test_down_keeps_the_keys_of_a_user_that_this_stack_has_not_made(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users are the account's: that of a fleet of this name in another region has the same name."""
+    account = account_at(moto)
+    with monkeypatch.context() as patched:
+        patched.setattr("burstlens.deploy.aws.up.read_template", _without_private_cloud)
+        bring_up(account, private_cloud=True)
+    account.ask("iam", "create_user", UserName=account.names.private_web_user)
+    hand_over(account)
+
+    down(account)
+
+    assert len(keys(account)) == 1
+
+
 def test_a_key_that_is_made_during_a_down_does_not_keep_the_stack(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     account = account_at(url)
     bring_up(account, private_cloud=True)

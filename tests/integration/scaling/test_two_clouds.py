@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from burstlens.clouds.base import Instance, Pool
-from burstlens.errors import QuotaExceeded, Unavailable
+from burstlens.errors import BornUnseen, QuotaExceeded, Unavailable
 from support.scaling import ELSEWHERE, FLEET, Deploy, Deployment
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +126,38 @@ async def test_of_two_pools_of_the_same_order_the_cheaper_one_is_filled_first_an
     await world.shrinks_to(1)
 
     assert await in_pools(world) == ["cheap"]
+
+
+async def test_r2_of_a_launch_without_an_answer_only_those_count_that_may_have_been_born(world: Deployment) -> None:
+    world.cloud.faults = {"launch": BornUnseen("no answer", ["app-tier-2"])}
+    await world.send(8)
+
+    await world.tick()
+
+    assert await in_pools(world) == ["burst"] * 3, "the fourth may be on the first cloud"
+    assert [instance.name for instance in await world.listed()] == ["app-tier-1", "app-tier-3", "app-tier-4"]
+
+
+async def test_r7_a_cloud_that_does_not_answer_a_launch_is_asked_once_in_a_tick(world: Deployment) -> None:
+    world.cloud.faults = {"launch": BornUnseen("no answer", [])}
+    await world.send(8)
+
+    await world.tick()
+
+    assert world.autoscaler.errors["BornUnseen"] == 1
+    assert await in_pools(world) == ["burst"] * 4
+
+
+async def test_r2_a_launch_that_takes_longer_than_a_list_is_waited_for_is_not_repeated(world: Deployment) -> None:
+    real, seconds = world.cloud.launch, world.options.listing_grace_seconds + 1
+
+    async def slow(*asked: object, **more: object) -> list[Instance]:
+        await world.clock.advance(seconds)
+        return await real(*asked, **more)  # type: ignore[arg-type]
+
+    world.cloud.launch, world.cloud.lists_nothing = slow, True  # type: ignore[method-assign]
+    await world.send(8)
+
+    await world.tick(2)
+
+    assert await in_pools(world) == ["own"] * 4

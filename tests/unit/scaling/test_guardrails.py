@@ -43,8 +43,11 @@ def test_r11_r12_each_refusal_closes_a_pool_in_its_own_way(error: BurstlensError
     assert room(POOL, health, [], NOW + closed_seconds, OPTIONS) == 5
 
 
-def test_a_service_that_did_not_answer_closes_nothing() -> None:
-    assert refused(PoolHealth(), Unavailable("no answer"), NOW, OPTIONS) == PoolHealth()
+def test_a_pool_whose_cloud_did_not_answer_is_closed_until_the_next_tick() -> None:
+    health = refused(PoolHealth(), Unavailable("no answer"), NOW, OPTIONS)
+
+    assert health.is_closed(NOW)
+    assert not health.is_closed(NOW + OPTIONS.tick_seconds)
 
 
 def test_whatever_exists_in_a_pool_takes_its_place() -> None:

@@ -17,7 +17,7 @@ from burstlens.clouds.openstack.memory import HISTORY_SECONDS, Memory
 from burstlens.clouds.openstack.names import flavors, image_id, network_id
 from burstlens.clouds.openstack.request import Order
 from burstlens.clouds.openstack.server import Server
-from burstlens.errors import BurstlensError, NotFound, Unavailable
+from burstlens.errors import BornUnseen, BurstlensError, NotFound, Unavailable
 from burstlens.openstack.errors import Conflict
 from burstlens.openstack.options import OpenStackOptions
 from burstlens.openstack.session import OpenStackSession
@@ -71,13 +71,19 @@ class OpenStackCloud:
         """See the port. Raises `Unavailable` whenever an instance may have been born unseen, whoever else was born."""
         if not names:
             return []
-        with _found():
-            order = await self._order(pool, spec, fleet, token)
-            born = {server.name: server for server in await self._earlier(order) if server.name in names}
-            launch = Launch(self._session, self._clock, self._cooling, self._memory, order)
-            newborn = await launch.run([name for name in dict.fromkeys(names) if name not in born])
+        try:
+            with _found():
+                order = await self._order(pool, spec, fleet, token)
+                born = {server.name: server for server in await self._earlier(order) if server.name in names}
+                launch = Launch(self._session, self._clock, self._cooling, self._memory, order)
+                newborn = await launch.run([name for name in dict.fromkeys(names) if name not in born])
+        except Unavailable as error:  # before the first server was asked for
+            raise BornUnseen(str(error), ()) from error
         if launch.fault is not None:
-            if isinstance(launch.fault, Unavailable) or not (born or newborn):
+            if isinstance(launch.fault, Unavailable):
+                there = {*born, *(server.name for server in newborn)}
+                raise BornUnseen(str(launch.fault), there | launch.unseen) from launch.fault
+            if not (born or newborn):
                 raise launch.fault
             _log.warning(
                 "fewer were launched than asked for",

@@ -43,7 +43,8 @@ class Launch:
         self._memory = memory
         self._order = order
         self.fault: BurstlensError | None = None
-        """Why not all were born. `Unavailable` means that one may have been born unseen."""
+        """Why not all were born. `Unavailable` means that those in `unseen` may have been."""
+        self.unseen: set[str] = set()
 
     async def run(self, names: Sequence[str]) -> list[Server]:
         """Launch one server for each name, as far as the quota goes; return those that were born."""
@@ -64,6 +65,8 @@ class Launch:
             try:
                 server = await self._one(name)
             except BurstlensError as error:
+                if isinstance(error, Unavailable) and not isinstance(error, Conflict):
+                    self.unseen.add(name)
                 if self.fault is None or isinstance(error, Unavailable):
                     self.fault = explained(error, self._order.pool)
             else:
