@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from burstlens.clouds.user_data import AUTOSCALER_UNIT, WEB_UNIT, machine_user_data
 from burstlens.deploy.aws.names import FLEET, INPUTS, OUTPUTS, Names
 from burstlens.deploy.aws.parameters import LONGEST_VALUE
+from burstlens.deploy.whole_file import write_whole
 from burstlens.errors import Misconfigured
 from burstlens.lane import REQUESTS
 from burstlens.queues.base import QueueOptions
@@ -71,6 +71,8 @@ listing_grace_seconds = 60
 [[pools]]
 name = "ec2"
 cloud = "ec2"
+# Filled after pools of a lower order, such as one on OpenStack.
+order = 1
 cap = 19
 launch_template = "{names.launch_template}"
 # The preferred first; the next is tried when EC2 has none of one.
@@ -158,7 +160,7 @@ def write_settings(path: Path, text: str) -> str:
         there = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         try:
-            _write(path, text)
+            write_whole(path, text)
         except OSError as error:
             message = f"{path} cannot be written ({error}): run this again, with another --config"
             raise Misconfigured(message) from error
@@ -166,18 +168,6 @@ def write_settings(path: Path, text: str) -> str:
     if there == text:
         return f"{path} is as it should be"
     return f"{path} is kept as it is: it was changed since it was written, or by another version"
-
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        whole = Path(file.name)
-        try:
-            file.write(text)
-            file.close()
-            whole.chmod(0o644)
-            whole.replace(path)
-        finally:
-            whole.unlink(missing_ok=True)
 
 
 def web_user_data(settings: Settings, port: int) -> str:
