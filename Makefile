@@ -22,7 +22,7 @@ test-openstack: $(VENV)/.dev ## run what needs a real OpenStack, on one that is 
 	@BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest -k openstack tests/openstack tests/contracts/test_cloud.py \
 		tests/acceptance/test_docs.py $(ARGS)
 
-test-vm: $(VENV)/.dev ## the same with guests that really boot, without KVM: half an hour
+test-vm: $(VENV)/.dev ## the same with guests that really boot, without KVM: a quarter of an hour
 	@BURSTLENS_TEST_VM=1 BURSTLENS_TEST_OPENSTACK=1 $(BIN)/pytest tests/openstack/test_guest.py \
 		tests/openstack/test_baked_image.py $(ARGS)
 

@@ -1,32 +1,29 @@
-"""The image that guests of the compute `real` boot: made here, and registered in two formats."""
+"""The image that guests of the compute `real` boot: the product's own, registered in two formats."""
 
-import platform
+import subprocess
+import sys
 from pathlib import Path
 
-from burstlens.errors import Misconfigured
+from burstlens.errors import Unavailable
 from lab.openstack.content import connected
-from lab.openstack.layout import HERE, Lab
-from lab.openstack.processes import call
+from lab.openstack.layout import Lab
 
 FORMATS = ("qcow2", "vmdk")
-_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 
 
 def image(lab: Lab) -> None:
-    """Make the image unless it is there, and put it into glance as ``guest-qcow2`` and ``guest-vmdk``. Idempotent.
+    """Bake the image unless it is there, and put it into glance as ``guest-qcow2`` and ``guest-vmdk``. Idempotent.
 
     Raises:
-        Misconfigured: apt's sources are not where Debian has them.
-        Unavailable: it failed; the text is what the tools said.
+        Unavailable: it failed; the text is what the bake said.
     """
     with connected(lab, "admin") as cloud:
         missing = [kind for kind in FORMATS if not cloud.image.find_image(f"guest-{kind}")]
-        if missing:
-            build = _built(lab)
+        files = baked(lab) if missing else {}
         for kind in missing:
             cloud.create_image(
                 f"guest-{kind}",
-                filename=str(build / f"guest.{kind}"),
+                filename=str(files[kind]),
                 disk_format=kind,
                 container_format="bare",
                 visibility="public",
@@ -34,22 +31,24 @@ def image(lab: Lab) -> None:
             )
 
 
-def _built(lab: Lab) -> Path:
-    """The folder of the image's files."""
-    build = lab.folder / "guest"
-    build.mkdir(exist_ok=True)
-    # The last file that the script writes.
-    if not (build / "guest.qcow2").exists():
-        suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-        program = (f"{HERE}/guest.sh", str(build), suite, str(_sources()))
-        call(lab, "guest", "unshare", "--mount", "--propagation=private", *program)
-    return build
+def baked(lab: Lab) -> dict[str, Path]:
+    """The image's file in each of `FORMATS`; what was baked of these sources already is used again.
 
-
-def _sources() -> Path:
-    """Where this machine has its packages from; the guest has its from there, too."""
-    for path in _SOURCES:
-        if path.exists():
-            return path
-    message = f"none of {', '.join(map(str, _SOURCES))} is there: apt has no sources"
-    raise Misconfigured(message)
+    Raises:
+        Unavailable: the bake failed.
+    """
+    folder = lab.folder / "guest"
+    folder.mkdir(exist_ok=True)
+    # In this process's own environment, where apt's and pip's configuration is.
+    done = subprocess.run(
+        (sys.executable, "-m", "burstlens", "image", "bake", "--cloud", "openstack", "--no-upload", "--output", folder),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Unavailable(done.stderr.strip() or done.stdout.strip())
+    # It ends with a line for each file.
+    files = [Path(line) for line in done.stdout.splitlines()[-len(FORMATS) :]]
+    return {file.suffix.removeprefix("."): file for file in files}

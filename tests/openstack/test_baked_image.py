@@ -1,7 +1,7 @@
 """An image, all the way: baked, kept as a VMDK, imported, booted on nova, and its worker labels a picture.
 
 Without KVM, and with root's tools, that takes a quarter of an hour, so it runs only when $BURSTLENS_TEST_VM says so:
-``make test-vm``. $BURSTLENS_TEST_IMAGES names a folder that keeps what was baked for the next run.
+``make test-vm``.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from burstlens.settings import Settings, load_settings
 from burstlens.workload.bundled import bundled_photos
 from lab.openstack.layout import BRIDGE_ADDRESS
 from support.aws_doubles import CREDENTIALS, REGION
-from support.commands import COMMAND, Home
+from support.commands import Home
 from support.eventually import eventually
 from support.openstack_cloud import SDK_WARNINGS
-from support.openstack_lab import Project, command
+from support.openstack_lab import Project
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("BURSTLENS_TEST_VM"), reason="make test-vm runs it"),
@@ -39,8 +39,8 @@ pytestmark = [
 ]
 
 FLEET, BUCKET, IMAGE = "vm", "vm-fleet", "vm-imported"
-BAKE_SECONDS, BOOT_SECONDS, LABEL_SECONDS, STOP_SECONDS = 1500.0, 600.0, 900.0, 240.0
-"""On a busy machine. On an idle one: four minutes, half a minute, two minutes, half a minute."""
+BOOT_SECONDS, LABEL_SECONDS, STOP_SECONDS = 600.0, 900.0, 240.0
+"""On a busy machine. On an idle one: half a minute, two minutes, half a minute."""
 
 SETTINGS = """
 fleet = "{fleet}"
@@ -59,28 +59,6 @@ inputs = "s3://{bucket}/inputs"
 outputs = "s3://{bucket}/outputs"
 fleet = "s3://{bucket}/fleet"
 """
-
-
-@pytest.fixture(scope="module")
-def lab_with_guests(openstack_lab: Path) -> Path:
-    """The lab, with a compute that boots guests."""
-    started = command(openstack_lab, "start", "--compute", "real")
-    assert started.returncode == 0, started.stdout + started.stderr
-    return openstack_lab
-
-
-@pytest.fixture(scope="module")
-def vmdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disk as `burstlens image bake` makes it of these sources."""
-    kept = os.environ.get("BURSTLENS_TEST_IMAGES")
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("baked")
-    words = ("image", "bake", "--cloud", "openstack", "--no-upload", "--output", str(folder))
-    baked = subprocess.run(
-        (*COMMAND, *words), capture_output=True, text=True, timeout=BAKE_SECONDS, check=False, cwd=folder
-    )
-    assert baked.returncode == 0, baked.stdout + baked.stderr
-    # One line for each file, the VMDK's last.
-    return Path(baked.stdout.splitlines()[-1])
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from support.aws_lab import remains, rule, storming
 from support.bursts import Burst
 from support.commands import Home
 from support.hybrid_lab import HybridLab, HybridWatch, Look, hybrid_lab
+from support.openstack_cloud import SDK_WARNINGS
 from support.openstack_lab import Project
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.timeout(200),
-    # openstacksdk's own.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
+    SDK_WARNINGS,
 ]
 
 CAP = 19

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.openstack.layout import BRIDGE
+from support.openstack_cloud import SDK_WARNINGS
 from support.openstack_lab import RUNNING, Project, command
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [
     # For the one that has the lab started.
     pytest.mark.timeout(600),
-    # openstacksdk's own.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
+    SDK_WARNINGS,
 ]
 
 

@@ -15,6 +15,7 @@ from burstlens.clouds.user_data import worker_user_data
 from lab.nova import NovaHypervisor
 from support.aws_lab import processes
 from support.eventually import eventually
+from support.openstack_cloud import SDK_WARNINGS
 from support.openstack_lab import Project
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.anyio,
-    # openstacksdk's own.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
+    SDK_WARNINGS,
 ]
 
 USER_DATA = worker_user_data(
