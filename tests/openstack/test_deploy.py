@@ -318,6 +318,21 @@ def test_a_zone_that_is_asked_for_and_a_key_pair_that_is_gone(
     assert operator.plan(Wish(zone="another")) == [("Replace", "server", f"{FLEET}-web")]
 
 
+def test_down_removes_what_is_here_though_aws_does_not_answer(operator: Operator, aws_credentials: None) -> None:
+    from burstlens.aws.options import AwsOptions
+    from burstlens.aws.session import AwsSession
+
+    del aws_credentials
+    operator.up()
+    nobody = AwsOptions(endpoint="http://127.0.0.1:9", region=AWS["AWS_REGION"])
+    operator.need = Need("", AccessKeys(AwsSession(nobody), Names(FLEET).aws_user))
+
+    with pytest.raises(Unavailable, match="AWS does not answer"):
+        operator.down()
+    operator.need = Need("", None)
+    assert operator.inventory().lines() == []
+
+
 def test_a_rule_that_somebody_has_added_by_hand_is_told(operator: Operator, lab: LabProject) -> None:
     group = operator.up().first(Kind.GROUP, f"{FLEET}-web")
     assert group is not None

@@ -58,7 +58,7 @@ def plan(
 ) -> None:
     """Show what `up` would change, and change nothing.
 
-    Example: burstlens deploy openstack plan --image burstlens --flavor m1.small
+    Example: burstlens deploy openstack plan --image burstlens-0.1.0 --flavor m1.small
     """
     from burstlens.deploy.openstack.target import Target
     from burstlens.deploy.openstack.up import plan as make_plan
@@ -96,7 +96,7 @@ def up(
 
     It may be interrupted, and run again: it goes on from there. Run twice, it changes nothing.
 
-    Example: burstlens deploy openstack up --image burstlens --flavor m1.small --ssh-key ~/.ssh/id_ed25519
+    Example: burstlens deploy openstack up --image burstlens-0.1.0 --flavor m1.small --ssh-key ~/.ssh/id_ed25519
     --ssh-from 203.0.113.7/32
     """
     from burstlens.deploy.openstack.target import Target
@@ -151,10 +151,12 @@ def down(config: Config = None, fleet: Fleet = None, yes: Yes = False, cloud: Cl
 
     check_terminal(yes)
     target = Target(config, fleet, cloud, typer.echo)
-    before = take_whole_inventory(target.project, target.access_keys)
-    for line in before.lines():
+    # AWS is asked last: what is here goes even when it does not answer.
+    keys = [f"every AWS access key of {target.access_keys.user}"] if target.access_keys else []
+    doomed = [*take_whole_inventory(target.project, None).lines(), *keys]
+    for line in doomed:
         typer.echo(f"  remove {line}")
-    if not before.is_empty() and not (yes or typer.confirm("Do this? What is removed is gone")):
+    if doomed and not (yes or typer.confirm("Do this? What is removed is gone")):
         typer.echo("nothing was changed")
         raise typer.Exit(1)
     left = take_down(target.project, target.access_keys)

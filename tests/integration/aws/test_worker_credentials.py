@@ -15,7 +15,7 @@ from burstlens.aws.worker_credentials import ENDS_AT, Order, WorkerCredentials
 from burstlens.aws.worker_policy import Reach
 from burstlens.buckets import Bucket
 from burstlens.clock import SystemClock
-from burstlens.deploy.aws.access_keys import remove_access_keys
+from burstlens.deploy.aws.access_keys import private_user, remove_access_keys
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.names import BUCKETS, FLEET, INPUTS, OUTPUTS
 from burstlens.deploy.aws.stack import Stack
@@ -63,7 +63,7 @@ def web_tier(account: Account, stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     yield session(account)
-    remove_access_keys(account, stack)
+    remove_access_keys(account, private_user(account, stack))
 
 
 def session(account: Account) -> AwsSession:

@@ -9,15 +9,25 @@ _USER = "PrivateWebUser"
 _NOT_THERE = frozenset({"CREATE_FAILED", "DELETE_COMPLETE"})
 
 
-def remove_access_keys(account: Account, stack: Stack | None) -> None:
-    """Delete every key of the user that this stack has, if it has one: whoever uses the key is shut out.
+def private_user(account: Account, stack: Stack | None) -> str:
+    """Name of the user that this stack has made; empty when it has made none.
+
+    Users are the account's, and not a region's: that of a fleet of the same name elsewhere is called the same.
+    """
+    if stack is None or not stack.private_cloud:
+        return ""
+    for found in account.ask("cloudformation", "describe_stack_resources", StackName=stack.id)["StackResources"]:
+        if found.get("LogicalResourceId") == _USER and found.get("ResourceStatus") not in _NOT_THERE:
+            return str(found.get("PhysicalResourceId", ""))
+    return ""
+
+
+def remove_access_keys(account: Account, user: str) -> None:
+    """Delete every key of this user, unless its name is empty: whoever uses the key is shut out.
 
     May be repeated; a user that is gone is fine.
     """
-    if stack is None or not stack.private_cloud:
-        return
-    user = account.names.private_web_user
-    if not _has(account, stack, user):
+    if not user:
         return
     try:
         keys = account.ask("iam", "list_access_keys", UserName=user)["AccessKeyMetadata"]
@@ -29,11 +39,3 @@ def remove_access_keys(account: Account, stack: Stack | None) -> None:
         except NotFound:
             continue
         account.say(f"  deleted the access key {key['AccessKeyId']} of {user}")
-
-
-def _has(account: Account, stack: Stack, user: str) -> bool:
-    """Whether the stack has made the user: a fleet of this name in another region has one of the same name."""
-    for found in account.ask("cloudformation", "describe_stack_resources", StackName=stack.id)["StackResources"]:
-        if found.get("LogicalResourceId") == _USER and found.get("ResourceStatus") not in _NOT_THERE:
-            return bool(found.get("PhysicalResourceId") == user)
-    return False

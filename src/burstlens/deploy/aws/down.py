@@ -2,7 +2,7 @@
 
 import asyncio
 
-from burstlens.deploy.aws.access_keys import remove_access_keys
+from burstlens.deploy.aws.access_keys import private_user, remove_access_keys
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.exports import remove_exports
 from burstlens.deploy.aws.images import Images
@@ -11,7 +11,7 @@ from burstlens.deploy.aws.machines import end_all, terminate_all
 from burstlens.deploy.aws.messaging import remove_queues
 from burstlens.deploy.aws.names import BUCKETS
 from burstlens.deploy.aws.snapshots import Snapshots
-from burstlens.deploy.aws.stack import Stack, delete_stack, find_stack, settled
+from burstlens.deploy.aws.stack import delete_stack, find_stack, settled
 from burstlens.deploy.aws.storage import has_bucket, remove_bucket
 from burstlens.errors import Misconfigured
 
@@ -41,10 +41,11 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
     if stack and stack.in_progress and stack.status != "DELETE_IN_PROGRESS":
         account.say(f"the stack {account.names.stack} is {stack.status}: waiting")
         stack = settled(account, stack)
-    remove_access_keys(account, stack)
+    user = private_user(account, stack)
+    remove_access_keys(account, user)
     end_all(account)
     if stack:
-        delete_stack(account, stack, meanwhile=lambda: _remove_late(account, stack))
+        delete_stack(account, stack, meanwhile=lambda: _remove_late(account, user))
     end_all(account)
     remove_queues(account)
     remove_exports(account)
@@ -55,10 +56,10 @@ def down(account: Account, *, kept_buckets: tuple[str, ...] = ()) -> Inventory:
     return _what_is_left(account, kept_buckets)
 
 
-def _remove_late(account: Account, stack: Stack) -> None:
+def _remove_late(account: Account, user: str) -> None:
     """Remove what somebody has made since this began, and the stack cannot be deleted with."""
     terminate_all(account)
-    remove_access_keys(account, stack)
+    remove_access_keys(account, user)
 
 
 def _remove_images(account: Account) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from burstlens.deploy.aws.access_keys import remove_access_keys
+from burstlens.deploy.aws.access_keys import private_user, remove_access_keys
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.changes import Proposal, propose, remove_leftovers
 from burstlens.deploy.aws.names import BUCKETS
@@ -80,7 +80,7 @@ def up(account: Account, order: Order, show: Show, agree: Callable[[], bool]) ->
         return None
     if order.wish.private_cloud is False:
         # An update that cannot delete the user succeeds, and leaves it behind.
-        remove_access_keys(account, proposal.stack)
+        remove_access_keys(account, private_user(account, proposal.stack))
     done = follow(account, proposal.stack, lambda: proposal.execute(account))
     if done is None or done.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise failure(account, done or proposal.stack, "could not be changed")

@@ -90,21 +90,22 @@ def clouds_file(project: Project, cloud: str, secret: Mapping[str, str]) -> str:
 
 
 def read_clouds_file(path: Path, cloud: str) -> str:
-    """The text of a ``clouds.yaml`` that has this entry.
+    """The text of a ``clouds.yaml`` with this entry of that file alone: a server gets no secret that it does not need.
 
     Raises:
-        Misconfigured: it has not.
+        Misconfigured: there is no such entry.
     """
     from openstack.config import OpenStackConfig
 
     try:
-        text = path.read_text(encoding="utf-8")
+        path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         message = f"--web-clouds: {path} cannot be read: {error}"
         raise Misconfigured(message) from None
     with translated(f"--web-clouds: {path}"):
-        names = OpenStackConfig(config_files=[str(path)], secure_files=[], load_envvars=False).get_cloud_names()
-    if cloud not in names:
-        message = f"--web-clouds: {path} has no cloud {cloud!r}, which the settings name; it has {', '.join(names)}"
+        config = OpenStackConfig(config_files=[str(path)], secure_files=[], load_envvars=False)
+    entries = config.cloud_config["clouds"]
+    if cloud not in entries:
+        message = f"--web-clouds: {path} has no cloud {cloud!r}, which the settings name; it has {', '.join(entries)}"
         raise Misconfigured(message)
-    return text
+    return json.dumps({"clouds": {cloud: entries[cloud]}}, indent=1)

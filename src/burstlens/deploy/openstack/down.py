@@ -17,8 +17,8 @@ def down(project: Project, access_keys: AccessKeys | None) -> Inventory:
 
     The order matters. The autoscaler on the web host would go on launching workers, so the host goes first; then
     workers are ended until none comes any more; then goes what they stood on, which does not go while anything stands
-    on it.
-    Credentials come last: whoever may not remove them is told so when everything else is gone.
+    on it. Credentials come last, and AWS is not asked before: whoever may not remove them, or does not reach it, is
+    told so when everything else is gone.
 
     Returns:
         What is left: nothing.
@@ -26,7 +26,7 @@ def down(project: Project, access_keys: AccessKeys | None) -> Inventory:
     Raises:
         Unavailable: something does not go; the text says what.
     """
-    inventory = take_inventory(project, access_keys)
+    inventory = take_inventory(project, None)
     for step in server_removals(project, inventory):
         step.act()
     Workers(project).end_all()
@@ -38,7 +38,7 @@ def down(project: Project, access_keys: AccessKeys | None) -> Inventory:
     for number, name in inventory.credentials.items():
         credentials.remove(number, name)
     if access_keys:
-        for key in inventory.access_keys or ():
+        for key in access_keys.ids() or ():
             access_keys.remove(key)
             project.say(f"  removed AWS access key {key}")
     return take_whole_inventory(project, access_keys)

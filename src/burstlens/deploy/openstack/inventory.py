@@ -77,10 +77,6 @@ class Inventory:
             said["public_key"] = self.key_pairs[self.server["key_name"]]
         return said
 
-    def is_empty(self) -> bool:
-        """Whether there is nothing."""
-        return not self.lines()
-
     def lines(self) -> list[str]:
         """What there is, thing by thing."""
         found = [f"{count} {state} worker{'s' * (count > 1)}" for state, count in sorted(self.workers.items())]
