@@ -52,7 +52,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("OS_CLOUD", project.cloud)
         with project.connect() as connection:
             connection.create_image(
-                "burstlens", data=bytes(1024), disk_format="raw", container_format="bare", wait=True
+                f"burstlens-{__version__}", data=bytes(1024), disk_format="raw", container_format="bare", wait=True
             )
     if page not in {"aws", "openstack"}:
         yield

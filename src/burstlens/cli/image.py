@@ -131,7 +131,7 @@ def list_images(
     if as_json:
         typer.echo(json.dumps([dict(row.details) for row in rows], indent=1))
         return
-    table = Table("image", "version", "created", "state", "size", "", box=None, pad_edge=False)
+    table = Table("image", "name", "created", "state", "size", "", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(Text, (*row.cells, "in use" if row.in_use else "")))
     Console().print(table)

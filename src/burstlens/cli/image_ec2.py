@@ -107,7 +107,7 @@ def _row(found: Image, in_use: bool) -> Row:
         "base": found.source.base,
         "wheel": found.source.wheel,
     }
-    return Row((found.id, found.source.version, found.created, found.state, f"{found.gigabytes} GiB"), details, in_use)
+    return Row((found.id, found.name, found.created, found.state, f"{found.gigabytes} GiB"), details, in_use)
 
 
 def _run(work: Coroutine[None, None, Result]) -> Result:

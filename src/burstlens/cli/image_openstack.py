@@ -93,5 +93,5 @@ def _row(found: Image, in_use: bool) -> Row:
         "wheel": found.wheel,
         "build": found.build,
     }
-    cells = (found.id, found.version or found.name, found.created, found.status, f"{found.size / 1e6:,.0f} MB")
+    cells = (found.id, found.name, found.created, found.status, f"{found.size / 1e6:,.0f} MB")
     return Row(cells, details, in_use)

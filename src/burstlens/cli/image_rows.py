@@ -9,7 +9,7 @@ class Row:
     """One image."""
 
     cells: tuple[str, str, str, str, str]
-    """Id, version, when it was created, state, size."""
+    """Id, name, when it was created, state, size."""
     details: Mapping[str, object]
     """For programs."""
     in_use: bool
