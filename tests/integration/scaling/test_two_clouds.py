@@ -1,12 +1,15 @@
 """The autoscaler over two clouds, one of which fails."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from burstlens.clouds.base import Instance, Pool
+from burstlens.clouds.base import Instance, Pool, Spec
 from burstlens.errors import BornUnseen, QuotaExceeded, Unavailable
-from support.scaling import ELSEWHERE, FLEET, Deploy, Deployment
+from support.eventually import eventually
+from support.scaling import ELSEWHERE, FLEET, Deploy, Deployment, MoodyCloud
 
 pytestmark = pytest.mark.anyio
 
@@ -161,3 +164,116 @@ async def test_r2_a_launch_that_takes_longer_than_a_list_is_waited_for_is_not_re
     await world.tick(2)
 
     assert await in_pools(world) == ["own"] * 4
+
+
+def asked_of(cloud: MoodyCloud) -> list[str]:
+    """From now on, the names that this cloud is asked for, and never a refusal of one that it has."""
+    asked: list[str] = []
+    real = cloud.launch
+
+    async def launch(pool: Pool, names: Sequence[str], spec: Spec, *, fleet: str, token: str) -> list[Instance]:
+        asked.extend(names)
+        return await real(pool, names, spec, fleet=fleet, token=token)
+
+    cloud.launch = launch  # type: ignore[method-assign]
+    return asked
+
+
+async def test_r2_what_one_cloud_gave_is_not_asked_for_again_while_the_other_one_took_its_time_to_fail(
+    deploy: Deploy,
+) -> None:
+    world = deploy(pools=(replace(OWN, cap=2), BURST), max_instances=8)
+    asked = asked_of(world.elsewhere)
+
+    async def slow(*_: object, **__: object) -> list[Instance]:
+        async def burst_has_answered() -> bool:
+            return len(world.autoscaler._actor._asked) == 2
+
+        await eventually(burst_has_answered)
+        await world.clock.advance(world.options.listing_grace_seconds + 1)
+        raise BornUnseen("no answer", [])
+
+    world.cloud.launch = slow  # type: ignore[method-assign]
+    await world.send(8)
+
+    await world.tick()
+
+    assert sorted(asked) == [f"app-tier-{number}" for number in range(1, 5)]
+
+
+async def test_r7_a_cloud_that_takes_its_time_to_fail_is_asked_once_in_a_tick_for_all_its_pools(
+    deploy: Deploy,
+) -> None:
+    world = deploy(pools=(OWN, replace(OWN, name="own-too"), BURST), max_instances=4)
+    asked = []
+
+    async def slow(pool: Pool, *_: object, **__: object) -> list[Instance]:
+        asked.append(pool.name)
+        await world.clock.advance(world.options.tick_seconds + 1)
+        raise BornUnseen("no answer", [])
+
+    real = world.elsewhere.launch
+
+    async def one_at_a_time(pool: Pool, names: list[str], *rest: object, **more: object) -> list[Instance]:
+        await world.clock.advance(world.options.tick_seconds + 1)
+        return await real(pool, names[:1], *rest, **more)  # type: ignore[arg-type]
+
+    world.cloud.launch, world.elsewhere.launch = slow, one_at_a_time  # type: ignore[assignment, method-assign]
+    await world.send(8)
+
+    await world.tick()
+
+    assert asked == ["own"]
+    assert await in_pools(world) == ["burst"] * 4
+
+
+async def test_r7_one_cloud_grows_while_the_other_one_does_not_answer_a_termination(deploy: Deploy) -> None:
+    world = deploy(pools=(replace(OWN, cap=1), BURST), max_instances=4)
+    await world.send(1)
+    await world.tick()
+    assert await in_pools(world) == ["own"]
+    await world.clock.advance(world.options.boot_allowance_seconds)
+    await world.send(8)
+    has_grown = asyncio.Event()
+
+    async def hang(ids: Sequence[str]) -> None:
+        del ids
+        await asyncio.wait_for(has_grown.wait(), 10)
+        raise DEAD
+
+    real, launch = world.cloud.terminate, world.elsewhere.launch
+
+    async def grow(*asked: object, **more: object) -> list[Instance]:
+        born = await launch(*asked, **more)  # type: ignore[arg-type]
+        has_grown.set()
+        return born
+
+    world.cloud.terminate, world.elsewhere.launch = hang, grow  # type: ignore[method-assign]
+    await world.tick()
+    world.cloud.terminate = real  # type: ignore[method-assign]
+
+    assert await in_pools(world) == ["burst"] * 3 + ["own"]
+
+
+async def test_r2_a_defect_on_one_cloud_does_not_end_the_tick_before_a_launch_on_the_other(world: Deployment) -> None:
+    launch = world.elsewhere.launch
+    ended = []
+
+    async def defect(*_: object, **__: object) -> list[Instance]:
+        message = "nobody thought of this"
+        raise RuntimeError(message)
+
+    async def slow(*asked: object, **more: object) -> list[Instance]:
+        await asyncio.sleep(0.2)
+        born = await launch(*asked, **more)  # type: ignore[arg-type]
+        ended.append("burst")
+        return born
+
+    world.cloud.launch, world.elsewhere.launch = defect, slow  # type: ignore[method-assign]
+    world.autoscaler = world.start_autoscaler()
+    await world.send(40)
+
+    with pytest.raises(RuntimeError):
+        await world.tick()
+
+    assert ended == ["burst"]

@@ -52,7 +52,7 @@ def test_the_image_gets_every_unit_and_the_builder_powers_off_last() -> None:
 def test_nothing_of_the_builders_own_stays_in_the_image() -> None:
     files = [file["path"] for file in cloud_config(RECIPE.user_data(PLACE))["write_files"]]
 
-    assert all(path.startswith(("/run/", "/etc/systemd/system/")) for path in files)
+    assert all(path.startswith(("/run/", "/etc/systemd/system/", "/etc/cloud/")) for path in files)
 
 
 def test_the_settings_say_where_everything_is() -> None:

@@ -17,6 +17,9 @@ PREFIX = "/opt/burstlens"
 STATE = "/var/lib/burstlens"
 CACHE = "/var/cache/burstlens"
 
+DATASOURCES = "datasource_list: [Ec2, ConfigDrive, OpenStack, None]\n"
+"""Of cloud-init in the image: an OpenStack that it is exported to brings user data on a config drive."""
+
 _PACKAGES = ("python3-botocore", "python3-venv")
 _FILES = ("bake.sh", "steps.sh", "install.sh", "transfer.py")
 
@@ -58,6 +61,7 @@ class Recipe:
             "CACHE": CACHE,
         }
         files = {f"/etc/systemd/system/{name}": text for name, text in unit_files().items()}
+        files["/etc/cloud/cloud.cfg.d/99_burstlens.cfg"] = DATASOURCES
         files |= {f"{FOLDER}/{name}": texts.joinpath(name).read_text(encoding="utf-8") for name in _FILES}
         files[f"{FOLDER}/settings"] = environment_file(settings)
         # A command of cloud-init's runs whatever the one before it did: the builder always powers off.

@@ -4,8 +4,6 @@ useradd --system --create-home --home-dir "$STATE" --shell /usr/sbin/nologin bur
 install --directory --owner burstlens --group burstlens "$CACHE"
 runuser --user burstlens -- env "BURSTLENS_CACHE=$CACHE" "$PREFIX/bin/burstlens" model verify "$MODEL"
 "$PREFIX/bin/burstlens" --version >installed
-# An OpenStack that this image is exported to brings its user data on a config drive.
-echo 'datasource_list: [Ec2, ConfigDrive, OpenStack, None]' >/etc/cloud/cloud.cfg.d/99_burstlens.cfg
 apt-get clean
 truncate --size 0 /etc/machine-id
 cloud-init clean --logs
