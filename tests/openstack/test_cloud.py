@@ -78,7 +78,7 @@ async def test_r12_a_quota_that_is_used_up_in_the_middle_returns_those_before_it
 
     born = await launch(cloud, "app-tier-1", "app-tier-2")
     await reaches(cloud, State.RUNNING)
-    with pytest.raises(QuotaExceeded, match="it left 0 instances"):
+    with pytest.raises(QuotaExceeded, match="the quota has no room for more"):
         await launch(cloud, "app-tier-3", call="call-2")
 
     assert [i.id for i in await cloud.instances(FLEET)] == [i.id for i in born]

@@ -36,8 +36,8 @@ class Cooling:
     _cold: dict[Offer, tuple[float, str]] = field(default_factory=dict)
 
     def cool(self, offer: Offer, why: str, now: float) -> None:
-        """Leave the offer alone for `COOL_SECONDS`."""
-        self._cold[offer] = (now + COOL_SECONDS, why)
+        """Leave the offer alone until `COOL_SECONDS` after `now`, or longer if a later refusal says so."""
+        self._cold[offer] = max(self._cold.get(offer, (0.0, "")), (now + COOL_SECONDS, why))
 
     def is_cold(self, offer: Offer, now: float) -> bool:
         """Whether it is to be left alone."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import burstlens
-from burstlens.errors import Misconfigured, Unavailable
+from burstlens.errors import BurstlensError, Misconfigured, Unavailable
 from burstlens.openstack.errors import meaning, translated
 from burstlens.openstack.options import OpenStackOptions
 
@@ -46,7 +46,7 @@ def open_connection(options: OpenStackOptions) -> "Connection":
     from openstack.config import OpenStackConfig
     from openstack.connection import Connection
 
-    with translated("clouds.yaml"):
+    with translated("clouds.yaml"), _mistrusted("clouds.yaml", Misconfigured):
         config = OpenStackConfig(app_name="burstlens", app_version=burstlens.__version__)
         name = options.cloud or config.default_cloud
         if not name:
@@ -188,13 +188,17 @@ class OpenStackSession:
 
 
 @contextlib.contextmanager
-def _mistrusted(what: str) -> Iterator[None]:
-    """Turn what keystoneauth stumbles over in this block into our error: it reads tokens and catalogs unchecked."""
+def _mistrusted(what: str, means: type[BurstlensError] = Unavailable) -> Iterator[None]:
+    """Turn what the SDK stumbles over in this block into our error: it reads entries, tokens and catalogs unchecked."""
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        message = f"{what}: OpenStack's answer cannot be read: {type(error).__name__}: {error}"
-        raise Unavailable(message) from error
+        message = f"{what}: what is there cannot be read: {type(error).__name__}: {error}"
+        raise means(message) from error
+    except OSError as error:
+        # What the network does has another type by now: this is a file of certificates that is not there.
+        message = f"{what}: {error}; check the cloud's entry in clouds.yaml"
+        raise Misconfigured(message) from error
 
 
 def _read(response: "Response", key: str, what: str) -> Answer:

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud, Instance, Pool, Spec, State
@@ -26,6 +27,8 @@ from burstlens.scaling.troubles import EXPECTED, Troubles
 
 _TOKEN_SECONDS = 60
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -34,6 +37,15 @@ class Done:
     launched: tuple[str, ...] = ()
     drained: tuple[str, ...] = ()
     terminated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One launch call."""
+
+    pool: Pool
+    names: Sequence[str]
+    token: str
 
 
 class Actor:
@@ -72,14 +84,16 @@ class Actor:
 
     def on_the_way(self, sight: Sight) -> list[Member]:
         """Launches that no cloud lists yet."""
-        now = self._clock.now()
         blind = {name for name, pool in self._pools.items() if pool.cloud in sight.blind}
-        self._asked = still_unlisted(self._asked, sight.instances, blind, now, self._options)
-        return [asked.as_member(now, self._options) for asked in self._asked]
+        self._asked = still_unlisted(self._asked, sight.instances, blind, sight.at, self._options)
+        return [asked.as_member(sight.at, self._options) for asked in self._asked]
 
-    def rooms(self, members: Sequence[Member], blind: Collection[str]) -> dict[str, int]:
-        """How many more instances each pool may get now: none on a blind cloud. A closed pool is noted."""
-        now = self._clock.now()
+    def rooms(self, members: Sequence[Member], sight: Sight) -> dict[str, int]:
+        """How many more instances each pool may get in this tick: none on a blind cloud. A closed pool is noted.
+
+        What has closed since the sight stays so until the next one, however long the others take.
+        """
+        now = sight.at
         rooms = {}
         for name, pool in self._pools.items():
             mine = [member for member in members if member.instance.pool == name]
@@ -87,27 +101,55 @@ class Actor:
             # What has closed it in this tick was said as it happened.
             if health.is_closed(now) and not any(health.why in said for said in self._troubles.sentences):
                 self._troubles.say(f"pool {name} is closed for now: {health.why}")
-            rooms[name] = 0 if pool.cloud in blind else room(pool, health, mine, now, self._options)
+            rooms[name] = 0 if pool.cloud in sight.blind else room(pool, health, mine, now, self._options)
         return rooms
 
     async def act(self, plan: Plan, sight: Sight) -> Done:
-        """Carry the removals of the plan out, and then its launches, which may need what those free."""
-        terminated: list[str] = []
-        drained: list[str] = []
-        for name, ids in _by_cloud(plan.terminations, sight).items():
-            if await self._troubles.carry_out(f"terminate on {name}", self._clouds[name].terminate(list(ids))):
-                terminated += ids.values()
-        for name, ids in _by_cloud(plan.drains, sight).items():
-            if await self._troubles.carry_out(f"drain on {name}", self._clouds[name].drain(list(ids))):
-                drained += ids.values()
-        return Done(await self.launch(plan), tuple(drained), tuple(terminated))
+        """Carry the plan out, on all clouds at once: one that hangs must not keep the others from growing."""
+        launches = self._calls(plan)
+        terminations, drains = _by_cloud(plan.terminations, sight), _by_cloud(plan.drains, sight)
+        clouds = dict.fromkeys((*launches, *terminations, *drains))
+        parts = await _all(
+            self._act_on(name, terminations.get(name, {}), drains.get(name, {}), launches.get(name, []))
+            for name in clouds
+        )
+        return Done(
+            tuple(name for part in parts for name in part.launched),
+            tuple(name for part in parts for name in part.drained),
+            tuple(name for part in parts for name in part.terminated),
+        )
 
     async def launch(self, plan: Plan) -> tuple[str, ...]:
         """Carry the launches of the plan out, in all pools at once; the names of what was born."""
-        launches = plan.launches.items()
-        # Each launch has its token before any of them waits, so that a restart repeats the same calls.
-        calls = [self._launch(self._pools[name], names, self._token()) for name, names in launches]
-        return tuple(name for born in await asyncio.gather(*calls) for name in born)
+        return await self._launch_all([call for calls in self._calls(plan).values() for call in calls])
+
+    def _calls(self, plan: Plan) -> dict[str, list[_Call]]:
+        """The launches of the plan, by cloud.
+
+        Each has its token before any of them waits, so that a restart repeats the same calls.
+        """
+        found: dict[str, list[_Call]] = {}
+        for name, names in plan.launches.items():
+            pool = self._pools[name]
+            found.setdefault(pool.cloud, []).append(_Call(pool, names, self._token()))
+        return found
+
+    async def _act_on(
+        self, name: str, terminations: Mapping[str, str], drains: Mapping[str, str], launches: Sequence[_Call]
+    ) -> Done:
+        """Remove, and then launch what may need what that frees."""
+        cloud, carry_out = self._clouds[name], self._troubles.carry_out
+        ended = terminations and await carry_out(f"terminate on {name}", cloud.terminate(list(terminations)))
+        told = drains and await carry_out(f"drain on {name}", cloud.drain(list(drains)))
+        return Done(
+            launched=await self._launch_all(launches),
+            drained=tuple(drains.values()) if told else (),
+            terminated=tuple(terminations.values()) if ended else (),
+        )
+
+    async def _launch_all(self, calls: Iterable[_Call]) -> tuple[str, ...]:
+        launched = await _all(self._launch(call.pool, call.names, call.token) for call in calls)
+        return tuple(name for names in launched for name in names)
 
     async def _launch(self, pool: Pool, names: Sequence[str], token: str) -> list[str]:
         cloud = self._clouds[pool.cloud]
@@ -139,8 +181,9 @@ class Actor:
 
     def _refuse(self, pool: Pool, error: BurstlensError) -> None:
         self._troubles.note(f"launch in pool {pool.name}", error)
-        # Who throttles means everybody who asks there, not one pool.
-        closing = [p for p in self._pools.values() if isinstance(error, Throttled) and p.cloud == pool.cloud] or [pool]
+        # Who throttles means everybody who asks there, and who does not answer is not asked for pool after pool.
+        whole = isinstance(error, (Throttled, Unavailable))
+        closing = [p for p in self._pools.values() if whole and p.cloud == pool.cloud] or [pool]
         for each in closing:
             self._health[each.name] = refused(self._health[each.name], error, self._clock.now(), self._options)
 
@@ -168,3 +211,12 @@ def _by_cloud(removals: Sequence[Removal], sight: Sight) -> dict[str, dict[str, 
         if cloud not in sight.blind:
             found.setdefault(cloud, {})[removal.instance.id] = removal.instance.name
     return found
+
+
+async def _all(calls: Iterable[Awaitable[_T]]) -> list[_T]:
+    """What all of them return. After a defect in one the others are waited for: nobody else counts what they launch."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

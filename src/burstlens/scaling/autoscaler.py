@@ -83,7 +83,7 @@ class Autoscaler:
         """Observe, decide, act and record once. An error that an adapter raises on purpose makes it hold, not fail."""
         self._troubles.clear()
         await self._beat()
-        sight = await self._observer.observe()
+        sight = await self._observer.observe(self._clock.now())
         if sight.depth is not None:
             self._window.append(sight.depth.total)
         if sight.homes is None:
@@ -120,7 +120,7 @@ class Autoscaler:
         return members
 
     def _place(self, capacity: int, sight: Sight, members: Sequence[Member]) -> Plan:
-        return place(capacity, members, self._pools, self._actor.rooms(members, sight.blind), self._options)
+        return place(capacity, members, self._pools, self._actor.rooms(members, sight), self._options)
 
     async def _spill(self, capacity: int, sight: Sight, seen: Sequence[Member], missing: int) -> tuple[str, ...]:
         """Ask the next pools for what those before them refused, in the same tick: a burst does not wait (R11).

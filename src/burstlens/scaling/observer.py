@@ -20,6 +20,8 @@ _FORGET_LIMIT = 50
 class Sight:
     """What was observed. None is unknown, and unknown is neither zero nor empty (R7)."""
 
+    at: float
+    """When the look began, in seconds since the epoch: what was launched since then cannot be in it."""
     depth: Depth | None
     homes: Mapping[str, tuple[Instance, str]] | None
     """Every instance that exists with the name of its cloud, by the instance's id. What a blind cloud has is what it
@@ -58,15 +60,15 @@ class Observer:
         self._troubles = troubles
         self._listed: dict[str, list[Instance]] = {}
 
-    async def observe(self) -> Sight:
-        """See what can be seen; what cannot is None and noted."""
+    async def observe(self, now: float) -> Sight:
+        """See what can be seen; what cannot is None and noted. `now` is in seconds since the epoch."""
         attempt = self._troubles.attempt
         depth, heartbeats, blind = await asyncio.gather(
             attempt("depth is unknown", self._depth()),
             attempt("heartbeats are unknown", self._heartbeats.all()),
             self._look(),
         )
-        return Sight(depth, self._homes(blind), heartbeats, blind)
+        return Sight(now, depth, self._homes(blind), heartbeats, blind)
 
     async def forget_heartbeats(self, sight: Sight, now: float) -> None:
         """Delete what workers of instances that are gone left behind."""

@@ -255,7 +255,8 @@ async def test_r7_one_cloud_grows_while_the_other_one_does_not_answer_a_terminat
     assert await in_pools(world) == ["burst"] * 3 + ["own"]
 
 
-async def test_r2_a_defect_on_one_cloud_does_not_end_the_tick_before_a_launch_on_the_other(world: Deployment) -> None:
+async def test_r2_a_defect_on_one_cloud_does_not_end_the_tick_before_a_launch_on_the_other(deploy: Deploy) -> None:
+    world = deploy(pools=(replace(OWN, cap=2), BURST), max_instances=4)
     launch = world.elsewhere.launch
     ended = []
 
@@ -270,8 +271,7 @@ async def test_r2_a_defect_on_one_cloud_does_not_end_the_tick_before_a_launch_on
         return born
 
     world.cloud.launch, world.elsewhere.launch = defect, slow  # type: ignore[method-assign]
-    world.autoscaler = world.start_autoscaler()
-    await world.send(40)
+    await world.send(8)
 
     with pytest.raises(RuntimeError):
         await world.tick()

@@ -44,6 +44,16 @@ def test_r11_an_offer_cools_down_alone_and_for_a_while() -> None:
     assert (cooling.why(first), cooling.why(second)) == ("no capacity", "")
 
 
+def test_an_old_refusal_that_is_heard_of_late_does_not_end_the_cool_down_of_a_new_one() -> None:
+    (offer,) = offers_of(pool())
+    cooling = Cooling()
+    cooling.cool(offer, "new", NOW)
+    cooling.cool(offer, "old", NOW - 40)
+
+    assert cooling.is_cold(offer, NOW + COOL_SECONDS - 1)
+    assert cooling.why(offer) == "new"
+
+
 def test_pools_do_not_share_an_offer() -> None:
     spot, on_demand = Offer("spot", "c7i.large"), Offer("on-demand", "c7i.large")
     cooling = Cooling()

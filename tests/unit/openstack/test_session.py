@@ -1,6 +1,7 @@
 """Which cloud is asked."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     monkeypatch.delenv("OS_CLOUD", raising=False)
     return path
+
+
+def write(clouds: Path, entry: Mapping[str, object]) -> None:
+    clouds.write_text(json.dumps({"clouds": {"mine": entry}}))
 
 
 @pytest.mark.usefixtures("clouds")
@@ -58,7 +63,17 @@ def test_a_file_that_is_not_there_is_told_with_where_it_may_be(clouds: Path) -> 
     assert str(clouds) in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"cloud": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        '{"cloud": {}}',
+        '{"clouds": ["mine"]}',
+        '{"clouds": {"mine": null}}',
+        '{"clouds": {"mine": {"auth": "x"}}}',
+    ],
+)
 def test_a_file_that_cannot_be_read_is_told(clouds: Path, text: str) -> None:
     clouds.write_text(text)
 
@@ -71,6 +86,19 @@ def test_a_file_that_cannot_be_read_is_told(clouds: Path, text: str) -> None:
 def test_an_entry_that_cannot_work_is_told(name: str) -> None:
     with pytest.raises(Misconfigured, match=r"clouds\.yaml"):
         open_connection(OpenStackOptions(cloud=name))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("files", [{"cacert": "/nowhere/ca.pem"}, {"cert": "/nowhere/c.pem", "key": "/nowhere/k.pem"}])
+async def test_a_file_of_certificates_that_is_not_there_is_told(clouds: Path, files: dict[str, str]) -> None:
+    """It must not end the tick of a fleet that is on other clouds, too."""
+    write(clouds, ENTRY | files | {"auth": AUTH | {"auth_url": "https://127.0.0.1:1/v3"}})
+    session = OpenStackSession(OpenStackOptions(cloud="mine"))
+    try:
+        with pytest.raises(Misconfigured, match=r"/nowhere/.*clouds\.yaml"):
+            await session.ask("compute", "GET", "/servers/detail", "servers")
+    finally:
+        await session.close()
 
 
 def test_without_the_extra_the_operator_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,22 @@ class LostOnDrain(MoodyCloud):
         self.faults = {"instances": Unavailable("the line is cut")}
 
 
+class OddOne(MoodyCloud):
+    """A cloud that cannot end one of its instances in order, and does not answer one look."""
+
+    async def drain(self, ids: Sequence[str]) -> None:
+        await super().drain(ids[1:])
+        self.faults = {"instances": Unavailable("busy")}
+        message = "one is in a state in which it cannot be stopped"
+        raise Unavailable(message)
+
+    async def instances(self, fleet: str) -> list[Instance]:
+        try:
+            return await super().instances(fleet)
+        finally:
+            self.faults = {}
+
+
 class NoWait(SystemClock):
     """A clock on which all the time that is slept goes by at once."""
 
@@ -167,6 +183,22 @@ async def test_a_cloud_that_does_not_answer_is_told_in_the_log_and_the_others_ar
 
     assert await cloud.instances(FLEET) == []
     assert [(line["log_level"], line["error"]) for line in logs] == [("error", str(error))]
+
+
+async def test_one_instance_that_cannot_drain_is_terminated_and_the_others_drain(
+    folder: Path, clock: SystemClock
+) -> None:
+    cloud = OddOne(folder, clock, STAND_IN)
+    await launch(cloud, folder, "app-tier-1", "app-tier-2", FINISH_SECONDS="0.1")
+
+    with structlog.testing.capture_logs() as logs:
+        await retire([cloud], FLEET, clock, grace_seconds=1)
+
+    assert await cloud.instances(FLEET) == []
+    assert [line["event"] for line in logs] == [
+        "the cloud does not answer, instances may be left running",
+        "instances did not drain in time and are terminated",
+    ]
 
 
 async def test_a_cloud_that_falls_silent_half_way_is_told_in_the_log(folder: Path, clock: SystemClock) -> None:

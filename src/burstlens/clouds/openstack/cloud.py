@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -24,7 +25,19 @@ from burstlens.openstack.session import OpenStackSession
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+_UNSAID_SECONDS = 30.0
+"""How long a launch that gave less than all is remembered, so that whoever asks for the rest is told why."""
+
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _CutShort:
+    """Why a launch gave less than it was asked for."""
+
+    fault: BurstlensError
+    token: str
+    at: float
 
 
 class OpenStackCloud:
@@ -55,6 +68,7 @@ class OpenStackCloud:
         self._page = page
         self._cooling = Cooling()
         self._memory = Memory(clock)
+        self._unsaid: dict[str, _CutShort] = {}
 
     async def instances(self, fleet: str) -> list[Instance]:
         """See the port. It deletes those that are off, and shows them as draining until they are gone."""
@@ -71,6 +85,7 @@ class OpenStackCloud:
         """See the port. Raises `Unavailable` whenever an instance may have been born unseen, whoever else was born."""
         if not names:
             return []
+        self._say_why_there_is_no_more(pool, token)
         try:
             with _found():
                 order = await self._order(pool, spec, fleet, token)
@@ -92,6 +107,7 @@ class OpenStackCloud:
                 born=len(born) + len(newborn),
                 error=str(launch.fault),
             )
+            self._unsaid[pool.name] = _CutShort(launch.fault, token, self._clock.now())
         born |= {server.name: server for server in await self._shown(fleet, newborn)}
         return [born[name].instance(pool.name) for name in dict.fromkeys(names) if name in born]
 
@@ -116,6 +132,12 @@ class OpenStackCloud:
         unlisted = [server or gone.ended() for server, gone in zip(found, missed, strict=True)]
         self._memory.note(unlisted)
         return [self._memory.as_asked(server) for server in (*listed, *unlisted) if server.state.counts]
+
+    def _say_why_there_is_no_more(self, pool: Pool, token: str) -> None:
+        """Raise what cut the last launch of this pool short, once: nova might say yes, since it is late to count."""
+        cut = self._unsaid.pop(pool.name, None)
+        if cut is not None and cut.token != token and self._clock.now() - cut.at < _UNSAID_SECONDS:
+            raise cut.fault
 
     async def _order(self, pool: Pool, spec: Spec, fleet: str, token: str) -> Order:
         image, kinds, network = await asyncio.gather(
@@ -149,16 +171,36 @@ class OpenStackCloud:
 
     async def _sweep(self, done: Sequence[Server]) -> None:
         """Delete servers that are off. One that cannot be is tried again at the next listing, and overdue some day."""
-        results = await _at_once([server.id for server in done], self._delete)
+        results = await self._at_once([server.id for server in done], self._delete)
         for server, error in zip(done, results, strict=True):
             if error is not None:
                 _log.warning("an instance that is off cannot be deleted", instance=server.name, error=str(error))
 
     async def _each(self, ids: Sequence[str], act: Callable[[str], Awaitable[None]]) -> None:
         known = [server_id for server_id in dict.fromkeys(ids) if _ID.fullmatch(server_id)]
-        errors = [error for error in await _at_once(known, act) if error is not None]
+        errors = [error for error in await self._at_once(known, act) if error is not None]
         if errors:
             raise errors[0]
+
+    async def _at_once(self, ids: Sequence[str], act: Callable[[str], Awaitable[None]]) -> list[BurstlensError | None]:
+        """Do it to each, a few at a time; what went wrong with each.
+
+        None is begun later than one answer may take: a nova that hangs would stop a tick once for each few of them.
+        """
+        places = asyncio.Semaphore(AT_ONCE)
+        until = self._clock.now() + self._options.request_seconds
+
+        async def one(server_id: str) -> BurstlensError | None:
+            async with places:
+                if self._clock.now() > until:
+                    return Unavailable(f"nova is too slow; it was not asked about server {server_id} this time")
+                try:
+                    await act(server_id)
+                except BurstlensError as error:
+                    return error
+            return None
+
+        return await asyncio.gather(*map(one, ids))
 
     async def _stop(self, server_id: str) -> None:
         path = f"/servers/{server_id}/action"
@@ -191,18 +233,3 @@ def _found() -> Iterator[None]:
     except NotFound as error:
         message = f"{error}; is the catalog's endpoint right?"
         raise Unavailable(message) from error
-
-
-async def _at_once(ids: Sequence[str], act: Callable[[str], Awaitable[None]]) -> list[BurstlensError | None]:
-    """Do it to each, a few at a time; what went wrong with each."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(server_id: str) -> BurstlensError | None:
-        async with places:
-            try:
-                await act(server_id)
-            except BurstlensError as error:
-                return error
-        return None
-
-    return await asyncio.gather(*map(one, ids))

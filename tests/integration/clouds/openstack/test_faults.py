@@ -1,6 +1,7 @@
 """What comes of an OpenStack that is slow, half dead, in a bad mood, or not itself."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -256,12 +257,41 @@ async def test_r12_no_more_are_asked_for_than_the_quota_has_room_for(
     stub.limits |= {"maxTotalInstances": 4, "totalInstancesUsed": 2, "maxTotalCores": 20, "totalCoresUsed": 19}
 
     born = await launch(cloud, "app-tier-1", "app-tier-2")
+    # Nova is late to count what it has just accepted.
+    with pytest.raises(QuotaExceeded, match="1 cores"):
+        await launch(cloud, "app-tier-3", call="call-2")
     stub.limits |= {"totalCoresUsed": 20}
     with pytest.raises(QuotaExceeded, match="0 cores"):
-        await launch(cloud, "app-tier-3", call="call-2")
+        await launch(cloud, "app-tier-3", call="call-3")
 
     assert [i.name for i in born] == ["app-tier-1"]
     assert made(stub) == 1
+
+
+async def test_r12_why_a_launch_was_cut_short_is_told_once_and_to_its_own_pool_alone(
+    cloud: OpenStackCloud, stub: OpenStackStub
+) -> None:
+    stub.fails(*CREATE, stub.properly, refusal(429, headers={"Retry-After": "3"}))
+    await launch(cloud, "app-tier-1", "app-tier-2")
+
+    other = replace(POOL, name="other")
+    assert [i.name for i in await launch(cloud, "app-tier-3", pool=other, call="call-2")] == ["app-tier-3"]
+    with pytest.raises(Throttled) as caught:
+        await launch(cloud, "app-tier-4", call="call-3")
+    assert caught.value.retry_after_seconds == 3.0
+    assert [i.name for i in await launch(cloud, "app-tier-4", call="call-4")] == ["app-tier-4"]
+
+
+async def test_r2_a_launch_that_was_cut_short_and_is_repeated_returns_what_was_born_and_goes_on(
+    cloud: OpenStackCloud, stub: OpenStackStub
+) -> None:
+    stub.fails(*CREATE, stub.properly, refusal(403, "Quota exceeded for instances"))
+    (born,) = await launch(cloud, "app-tier-1", "app-tier-2")
+
+    again = await launch(cloud, "app-tier-1", "app-tier-2")
+
+    assert born.id in {i.id for i in again}
+    assert len(again) == len(stub.servers) == 2
 
 
 async def test_r11_a_zone_that_is_down_leaves_the_next_one(cloud: OpenStackCloud, stub: OpenStackStub) -> None:
@@ -348,6 +378,25 @@ async def test_a_stop_or_a_delete_that_is_in_conflict_with_another_task_is_asked
         await cloud.drain([key])
     with pytest.raises(Unavailable):
         await cloud.terminate([key])
+
+
+@pytest.mark.parametrize("call", ["drain", "terminate", "instances"])
+async def test_r7_a_nova_that_does_not_answer_is_not_asked_about_every_server(
+    cloud: OpenStackCloud, stub: OpenStackStub, call: str
+) -> None:
+    """It would keep all other clouds waiting, too."""
+    keys = [stub.add(f"app-tier-{n}", status="SHUTOFF" if call == "instances" else "ACTIVE") for n in range(12)]
+    for key in keys:
+        stub.fails("DELETE", key, hang)
+        stub.fails("POST", f"{key}/action", hang)
+
+    if call == "instances":
+        assert len(await cloud.instances(FLEET)) == 12
+    else:
+        with pytest.raises(Unavailable):
+            await getattr(cloud, call)(keys)
+
+    assert sum(method == "DELETE" or path.endswith("/action") for method, path in stub.asked) <= 8
 
 
 async def test_one_that_cannot_be_ended_does_not_spare_the_others(cloud: OpenStackCloud, stub: OpenStackStub) -> None:
