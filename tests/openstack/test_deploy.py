@@ -14,12 +14,12 @@ from keystoneauth1.exceptions import ConnectTimeout
 from burstlens.clock import SystemClock
 from burstlens.clouds.base import Pool, Spec
 from burstlens.clouds.openstack.cloud import OpenStackCloud
+from burstlens.deploy.aws.access_keys import AccessKeys
 from burstlens.deploy.openstack.down import down
 from burstlens.deploy.openstack.gifts import Login, Need
 from burstlens.deploy.openstack.handover import CLOUDS, CREDENTIALS
 from burstlens.deploy.openstack.host import Host as WebHost
 from burstlens.deploy.openstack.inventory import Inventory, take_inventory, take_whole_inventory
-from burstlens.deploy.openstack.keys import AccessKeys
 from burstlens.deploy.openstack.names import Names
 from burstlens.deploy.openstack.project import Project
 from burstlens.deploy.openstack.servers import Servers

@@ -6,7 +6,7 @@ import os
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,25 @@ _MICROBURST = (
 )
 _LISTENING = "0A"
 """The state of a socket in /proc/net/tcp that waits for connections."""
+
+
+@contextlib.asynccontextmanager
+async def sampling(look: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Look at once, and then every `SAMPLE_SECONDS` while the block runs."""
+    await look()
+
+    async def keep_looking() -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            await look()
+
+    looking = asyncio.create_task(keep_looking())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
 
 
 @dataclass
@@ -131,19 +150,8 @@ class Account:
     async def watch(self) -> AsyncIterator[Watch]:
         """Look at the instances while the block runs."""
         watch = Watch()
-        await self._look(watch)
-        looking = asyncio.create_task(self._keep_looking(watch))
-        try:
+        async with sampling(lambda: self._look(watch)):
             yield watch
-        finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
-
-    async def _keep_looking(self, watch: Watch) -> None:
-        while True:
-            await self._look(watch)
-            await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _look(self, watch: Watch) -> None:
         watch.instances |= await self.instances()

@@ -13,7 +13,7 @@ from burstlens.clouds.ec2 import tags
 from lab.aws import CONFIG as AWS_CONFIG
 from lab.aws import AwsLab, aws_lab
 from lab.nova import NovaHypervisor
-from support.aws_lab import SAMPLE_SECONDS, Account, start
+from support.aws_lab import Account, sampling, start
 from support.commands import SLOW_MACHINE_SECONDS, Home, Running
 from support.eventually import eventually
 from support.openstack_lab import Project
@@ -111,19 +111,13 @@ class HybridLab:
     @contextlib.asynccontextmanager
     async def watch(self) -> AsyncIterator[HybridWatch]:
         """Look at the instances while the block runs."""
-        watch = HybridWatch([await self.look()])
-        looking = asyncio.create_task(self._keep_looking(watch))
-        try:
-            yield watch
-        finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+        watch = HybridWatch()
 
-    async def _keep_looking(self, watch: HybridWatch) -> None:
-        while True:
-            await asyncio.sleep(SAMPLE_SECONDS)
+        async def look() -> None:
             watch.looks.append(await self.look())
+
+        async with sampling(look):
+            yield watch
 
     async def look(self) -> Look:
         """EC2 is looked at first."""

@@ -1,8 +1,14 @@
-"""The offers of a pool, and which of them its cloud has just refused. Pure."""
+"""The offers of a pool, and which of them its cloud has just refused."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from burstlens.clock import Clock
 from burstlens.clouds.base import Pool
+from burstlens.errors import CapacityUnavailable
+
+_T = TypeVar("_T")
 
 COOL_SECONDS = 60.0
 """How long an offer that had no machine is left alone (R11); AWS says "a few minutes" may bring capacity back, and a
@@ -47,3 +53,21 @@ class Cooling:
     def why(self, offer: Offer) -> str:
         """What the cloud said when it was refused last; empty if it never was."""
         return self._cold.get(offer, (0.0, ""))[1]
+
+
+async def of_first_offer(pool: Pool, cooling: Cooling, clock: Clock, take: Callable[[Offer], Awaitable[_T]]) -> _T:
+    """What the first offer of the pool gives that has a machine; those that have none cool.
+
+    Raises:
+        CapacityUnavailable: none has; the text says why of each.
+    """
+    refusals = []
+    for offer in offers_of(pool):
+        if not cooling.is_cold(offer, clock.now()):
+            try:
+                return await take(offer)
+            except CapacityUnavailable as error:
+                cooling.cool(offer, str(error), clock.now())
+        refusals.append(f"{offer}: {cooling.why(offer)}")
+    message = f"pool {pool.name} has no offer left: {'; '.join(refusals)}"
+    raise CapacityUnavailable(message)

@@ -23,6 +23,9 @@ from burstlens.worker.options import WorkerOptions
 _WORKER_SECTIONS = ("aws", "queue", "buckets", "model", "worker")
 """What an instance is told. None of these holds a secret."""
 
+FLEET = "[a-z][a-z0-9-]{0,39}"
+"""What a fleet may be called."""
+
 INSTANCE_DATA = "/var/lib/burstlens"
 """The folder `data` of an instance that is a machine of its own."""
 
@@ -144,7 +147,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BURSTLENS_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
-    fleet: str = Field(default="burstlens", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    fleet: str = Field(default="burstlens", pattern=f"^{FLEET}$")
     data: Path = Path("burstlens-data")
     """Folder of everything that is kept on this machine."""
     aws: AwsOptions = AwsOptions()

@@ -9,7 +9,6 @@ import pytest
 
 from burstlens.clouds.user_data import ENVIRONMENT_FILE
 from burstlens.deploy.aws.config import (
-    check_writable,
     difference,
     missing_role,
     missing_zones,
@@ -19,6 +18,7 @@ from burstlens.deploy.aws.config import (
 )
 from burstlens.deploy.aws.names import Names
 from burstlens.deploy.aws.parameters import LONGEST_VALUE
+from burstlens.deploy.whole_file import check_writable
 from burstlens.errors import Misconfigured
 from burstlens.queues.base import QueueOptions
 from burstlens.settings import Settings, load_settings

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from burstlens.aws.session import call
@@ -11,8 +12,8 @@ from burstlens.clouds.base import Instance
 from burstlens.clouds.ec2.listing import described, instance_from
 from burstlens.clouds.ec2.recent import Recent
 from burstlens.clouds.ec2.request import Order, explained
-from burstlens.clouds.offers import Cooling, Offer, offers_of
-from burstlens.errors import BurstlensError, CapacityUnavailable, Throttled, Unavailable
+from burstlens.clouds.offers import Cooling, Offer, of_first_offer
+from burstlens.errors import BurstlensError, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -55,17 +56,8 @@ class Launch:
                 return
 
     async def _one(self, name: str) -> Instance:
-        pool = self._order.pool
-        refusals = []
-        for offer in offers_of(pool):
-            if not self._cooling.is_cold(offer, self._clock.now()):
-                try:
-                    return await self._run(name, offer)
-                except CapacityUnavailable as error:
-                    self._cooling.cool(offer, str(error), self._clock.now())
-            refusals.append(f"{offer}: {self._cooling.why(offer)}")
-        message = f"pool {pool.name} has no offer left: {'; '.join(refusals)}"
-        raise CapacityUnavailable(message)
+        take = partial(self._run, name)
+        return await of_first_offer(self._order.pool, self._cooling, self._clock, take)
 
     async def _run(self, name: str, offer: Offer) -> Instance:
         try:

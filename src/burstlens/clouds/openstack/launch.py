@@ -3,10 +3,11 @@
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Pool
-from burstlens.clouds.offers import Cooling, Offer, offers_of
+from burstlens.clouds.offers import Cooling, Offer, of_first_offer
 from burstlens.clouds.openstack.listing import of_fleet
 from burstlens.clouds.openstack.memory import Memory
 from burstlens.clouds.openstack.names import zone_is_known
@@ -76,17 +77,8 @@ class Launch:
                 return
 
     async def _one(self, name: str) -> Server:
-        pool = self._order.pool
-        refusals = []
-        for offer in offers_of(pool):
-            if not self._cooling.is_cold(offer, self._clock.now()):
-                try:
-                    return await self._create(name, offer)
-                except CapacityUnavailable as error:
-                    self._cooling.cool(offer, str(error), self._clock.now())
-            refusals.append(f"{offer}: {self._cooling.why(offer)}")
-        message = f"pool {pool.name} has no offer left: {'; '.join(refusals)}"
-        raise CapacityUnavailable(message)
+        take = partial(self._create, name)
+        return await of_first_offer(self._order.pool, self._cooling, self._clock, take)
 
     async def _create(self, name: str, offer: Offer) -> Server:
         asked_at = self._clock.now()

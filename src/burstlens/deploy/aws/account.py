@@ -1,14 +1,13 @@
 """One account and region, and all calls to it."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from burstlens.aws.session import AwsSession, call_blocking
 from burstlens.clock import Clock
+from burstlens.deploy import patience
 from burstlens.deploy.aws.names import Names
-from burstlens.errors import Unavailable
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -51,19 +50,9 @@ class Account:
             token = {"NextToken": page["NextToken"]}
 
     def polls(self, what: str, within_seconds: float) -> Iterator[None]:
-        """Now, and then every `POLL_SECONDS`, until its user stops.
-
-        Raises:
-            Unavailable: the time is over.
-        """
-        until = self.clock.now() + within_seconds
-        while True:
-            yield
-            if self.clock.now() >= until:
-                message = f"{what} takes longer than {within_seconds / 60:.0f} minutes; run the command again to go on"
-                raise Unavailable(message)
-            self.pause(POLL_SECONDS)
+        """As `burstlens.deploy.patience.polls`, every `POLL_SECONDS`."""
+        return patience.polls(self.clock, what, within_seconds, POLL_SECONDS)
 
     def pause(self, seconds: float) -> None:
         """Do nothing for so long."""
-        asyncio.run(self.clock.sleep(seconds))
+        patience.pause(self.clock, seconds)

@@ -141,15 +141,6 @@ def difference(settings: Settings, names: Names) -> str:
     return ""
 
 
-def check_writable(path: Path) -> None:
-    """Raise `Misconfigured` when a file that is not there cannot be written."""
-    folder = path.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        why = "nobody here may write to it" if folder.is_dir() else "it is not there"
-        message = f"{path} is to be written, but not into the folder {folder}: {why}"
-        raise Misconfigured(message)
-
-
 def write_settings(path: Path, text: str) -> str:
     """Write the file unless there is one; return what was done, in one line. It is there whole, or not at all.
 
@@ -159,11 +150,7 @@ def write_settings(path: Path, text: str) -> str:
     try:
         there = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        try:
-            write_whole(path, text)
-        except OSError as error:
-            message = f"{path} cannot be written ({error}): run this again, with another --config"
-            raise Misconfigured(message) from error
+        write_whole(path, text)
         return f"{path} is written"
     if there == text:
         return f"{path} is as it should be"

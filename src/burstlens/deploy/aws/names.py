@@ -58,7 +58,7 @@ class Names:
     @property
     def private_web_user(self) -> str:
         """Who the web tier and the autoscaler in a private cloud are."""
-        return f"{self.fleet}-private-web"
+        return private_web_user(self.fleet)
 
     @property
     def private_worker_role(self) -> str:
@@ -78,3 +78,8 @@ class Names:
         """Whether a queue of this name is the request queue, a response queue, or the dead letters of one."""
         own = re.escape(self.fleet)
         return re.fullmatch(rf"{own}-(requests|requests-dead|responses-.+)", name) is not None
+
+
+def private_web_user(fleet: str) -> str:
+    """The IAM user that the web tier and the autoscaler of this fleet are in a private cloud."""
+    return f"{fleet}-private-web"

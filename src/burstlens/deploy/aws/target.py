@@ -9,7 +9,6 @@ from burstlens.aws.session import AwsSession
 from burstlens.clock import SystemClock
 from burstlens.deploy.aws.account import Account
 from burstlens.deploy.aws.config import (
-    check_writable,
     difference,
     missing_role,
     missing_zones,
@@ -20,6 +19,7 @@ from burstlens.deploy.aws.config import (
 from burstlens.deploy.aws.parameters import Wish
 from burstlens.deploy.aws.stack import Stack
 from burstlens.deploy.aws.up import Order
+from burstlens.deploy.whole_file import check_writable
 from burstlens.errors import Misconfigured
 from burstlens.queues.base import QueueOptions
 from burstlens.settings import Settings, load_settings

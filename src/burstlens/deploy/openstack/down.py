@@ -1,9 +1,9 @@
 """`down`: nothing of a fleet is left in the project."""
 
+from burstlens.deploy.aws.access_keys import AccessKeys
 from burstlens.deploy.openstack.credentials import Credentials
 from burstlens.deploy.openstack.inventory import Inventory, take_inventory, take_whole_inventory
 from burstlens.deploy.openstack.key_pairs import KeyPairs
-from burstlens.deploy.openstack.keys import AccessKeys
 from burstlens.deploy.openstack.project import Project
 from burstlens.deploy.openstack.removal import ground_removals, server_removals
 from burstlens.deploy.openstack.workers import Workers

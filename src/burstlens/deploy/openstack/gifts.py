@@ -3,19 +3,21 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from burstlens.clouds.user_data import environment_file
+from burstlens.deploy.aws.access_keys import AccessKeys
 from burstlens.deploy.openstack import names as meta
 from burstlens.deploy.openstack.credentials import Credentials, clouds_file, read_clouds_file
 from burstlens.deploy.openstack.handover import CA, CLOUDS, CREDENTIALS, SERVICE_USER, Parcel, Secret, hand_over
 from burstlens.deploy.openstack.host import Host
 from burstlens.deploy.openstack.inventory import Inventory
-from burstlens.deploy.openstack.keys import AccessKeys
 from burstlens.deploy.openstack.project import Project
 from burstlens.deploy.openstack.servers import Servers
 from burstlens.deploy.openstack.ssh import Ssh
 from burstlens.deploy.openstack.steps import CHANGE, REMOVE, Step
+from burstlens.deploy.openstack.things import there
 from burstlens.deploy.openstack.user_data import UNITS
 from burstlens.errors import Misconfigured, Unavailable
 
@@ -113,9 +115,11 @@ class Gifts:
             Misconfigured: what is to be handed over cannot be had.
         """
         name = self.project.names.web
-        if self._lacks and not self.left_to_do:
+        if self._lacks and self.login.key and not self.left_to_do:
             self._check()
-            yield Step(CHANGE, "credentials", name, f"by SSH, as {self.login.user}", self._hand_over)
+            yield Step(
+                CHANGE, "credentials", name, f"by SSH, as {self.login.user}", partial(self._hand_over, self.login.key)
+            )
         elif unused := self._unused(self._given):
             yield Step(REMOVE, "credentials", name, f"{unused} that no server has", lambda: self._tidy(self._given))
 
@@ -132,10 +136,9 @@ class Gifts:
             )
             raise Misconfigured(message)
 
-    def _hand_over(self) -> None:
-        server = self.host.server
-        assert server is not None  # noqa: S101 - its step comes before
-        ssh = self._ssh(server["id"])
+    def _hand_over(self, key: Path) -> None:
+        server = there(self.host.server)
+        ssh = self._ssh(server["id"], key)
         self._wait_for_login(ssh)
         given, files = self._packed()
         hand_over(ssh, Parcel(files, UNITS))
@@ -145,10 +148,9 @@ class Gifts:
         self._given = given
         self._tidy(given)
 
-    def _ssh(self, server: str) -> Ssh:
+    def _ssh(self, server: str, key: Path) -> Ssh:
         login = self.login
-        assert login.key is not None  # noqa: S101 - `left_to_do` says so
-        return Ssh(self.host.address, login.user, login.key, login.known_hosts, f"burstlens-{server}", login.port)
+        return Ssh(self.host.address, login.user, key, login.known_hosts, f"burstlens-{server}", login.port)
 
     def _wait_for_login(self, ssh: Ssh) -> None:
         project, said = self.project, ""

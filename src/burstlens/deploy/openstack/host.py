@@ -6,12 +6,12 @@ from functools import partial
 
 from burstlens.deploy.openstack import names as meta
 from burstlens.deploy.openstack.ground import Ground
-from burstlens.deploy.openstack.inventory import Inventory
+from burstlens.deploy.openstack.inventory import Inventory, url_of
 from burstlens.deploy.openstack.key_pairs import KeyPairs
 from burstlens.deploy.openstack.project import Project, Thing
 from burstlens.deploy.openstack.servers import Build, Servers
 from burstlens.deploy.openstack.steps import ADD, CHANGE, REMOVE, REPLACE, Step
-from burstlens.deploy.openstack.things import Kind, Things
+from burstlens.deploy.openstack.things import Kind, Things, there
 from burstlens.deploy.openstack.wish import Choice
 
 
@@ -47,12 +47,12 @@ class Host:
     @property
     def address(self) -> str:
         """The floating IP."""
-        return str(_there(self._address)["floating_ip_address"])
+        return str(there(self._address)["floating_ip_address"])
 
     @property
     def url(self) -> str:
         """Where the web tier answers."""
-        return f"http://{self.address}" + ("" if self.choice.port == 80 else f":{self.choice.port}")
+        return url_of(self.address, self.choice.port)
 
     @property
     def key_pair(self) -> str:
@@ -131,28 +131,23 @@ class Host:
             Kind.ADDRESS,
             self.project.names.web,
             floating_network_id=self.ground.external["id"],
-            port_id=_there(self._port)["id"],
+            port_id=there(self._port)["id"],
         )
 
     def _bind_address(self) -> None:
-        address, port, network = _there(self._address)["id"], _there(self._port)["id"], self.project.cloud.network
+        address, port, network = there(self._address)["id"], there(self._port)["id"], self.project.cloud.network
         self.project.ask("the floating IP", lambda: network.update_ip(address, port_id=port))
 
     def _make_server(self) -> None:
-        self.server = self._servers.wait(self._servers.make(self._build(), _there(self._port)))
+        self.server = self._servers.wait(self._servers.make(self._build(), there(self._port)))
 
     def _replace_server(self) -> None:
         # Not the other way round: both would need the one port.
-        self._servers.remove(_there(self.server))
+        self._servers.remove(there(self.server))
         self._make_server()
 
     def _run_server(self) -> None:
-        server = _there(self.server)
+        server = there(self.server)
         if server["status"] == "SHUTOFF":
             self._servers.start(server)
         self.server = self._servers.wait(server)
-
-
-def _there(thing: Thing | None) -> Thing:
-    assert thing is not None, "a step before this one has made it"  # noqa: S101 - says it to the type checker
-    return thing

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from burstlens.deploy.aws.access_keys import AccessKeys
 from burstlens.deploy.openstack import names as meta
 from burstlens.deploy.openstack.credentials import Credentials
 from burstlens.deploy.openstack.groups import Rule, Rules, chosen_before
 from burstlens.deploy.openstack.key_pairs import KeyPairs
-from burstlens.deploy.openstack.keys import AccessKeys
 from burstlens.deploy.openstack.names import Names
 from burstlens.deploy.openstack.project import Project, Thing
 from burstlens.deploy.openstack.servers import Servers
-from burstlens.deploy.openstack.things import Kind, Things, called
+from burstlens.deploy.openstack.things import REMOVAL_ORDER, Kind, Things, called
 from burstlens.deploy.openstack.workers import Workers
 
 
@@ -53,8 +53,7 @@ class Inventory:
         address = self.first(Kind.ADDRESS)
         if self.server is None or address is None:
             return ""
-        port = self.server["metadata"].get(meta.PORT, "80")
-        return f"http://{address['floating_ip_address']}" + ("" if port == "80" else f":{port}")
+        return url_of(address["floating_ip_address"], int(self.server["metadata"].get(meta.PORT, "80")))
 
     @property
     def before(self) -> dict[str, object]:
@@ -81,8 +80,7 @@ class Inventory:
         """What there is, thing by thing."""
         found = [f"{count} {state} worker{'s' * (count > 1)}" for state, count in sorted(self.workers.items())]
         found += [f"server {server['name']}, {server['status']}" for server in self.servers]
-        kinds = (Kind.ADDRESS, Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.GROUP)
-        found += [f"{kind} {called(thing)}" for kind in kinds for thing in self.things[kind]]
+        found += [f"{kind} {called(thing)}" for kind in REMOVAL_ORDER for thing in self.things[kind]]
         found += [f"key pair {name}" for name in self.key_pairs]
         found += [f"application credential {name}" for name in self.credentials.values()]
         return found + [f"AWS access key {key}" for key in self.access_keys or ()]
@@ -112,6 +110,11 @@ class Inventory:
             "application_credentials": dict(self.credentials),
             "access_keys": list(self.access_keys or ()),
         }
+
+
+def url_of(address: str, port: int) -> str:
+    """Where a web tier answers."""
+    return f"http://{address}" + ("" if port == 80 else f":{port}")
 
 
 def take_inventory(project: Project, access_keys: AccessKeys | None) -> Inventory:

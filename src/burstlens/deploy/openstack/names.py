@@ -4,7 +4,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from burstlens.deploy.aws.names import private_web_user
 from burstlens.errors import Misconfigured
+from burstlens.settings.model import FLEET
 
 MARK = "burstlens:stack"
 """Names the mark of everything that `up` makes, as the tag on AWS does. It is not the mark of the fleet's workers: no
@@ -25,7 +27,7 @@ class Names:
 
     def __post_init__(self) -> None:
         """Raises Misconfigured: it is no name of a fleet, so no settings could hold it, and no tag of nova's."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.fleet):
+        if not re.fullmatch(FLEET, self.fleet):
             message = f"fleet: {self.fleet!r} is no name of a fleet: at most 40 of a-z, 0-9 and -, a letter first"
             raise Misconfigured(message)
 
@@ -56,7 +58,7 @@ class Names:
     @property
     def aws_user(self) -> str:
         """The IAM user that the web host is on AWS; `burstlens deploy aws up --private-cloud` makes it."""
-        return f"{self.fleet}-private-web"
+        return private_web_user(self.fleet)
 
     def key_pair(self, project: str, public_key: str) -> str:
         """The key pair of this public key.

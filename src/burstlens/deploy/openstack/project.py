@@ -1,11 +1,11 @@
 """One project of an OpenStack, and all calls to it."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from burstlens.clock import Clock
+from burstlens.deploy import patience
 from burstlens.deploy.openstack.names import Names
 from burstlens.errors import NotFound, Unavailable
 from burstlens.openstack.errors import Conflict, translated
@@ -105,19 +105,9 @@ class Project:
             self.pause(POLL_SECONDS)
 
     def polls(self, what: str, within_seconds: float) -> Iterator[None]:
-        """Now, and then every `POLL_SECONDS`, until its user stops.
-
-        Raises:
-            Unavailable: the time is over.
-        """
-        until = self.clock.now() + within_seconds
-        while True:
-            yield
-            if self.clock.now() >= until:
-                message = f"{what} takes longer than {within_seconds / 60:.0f} minutes; run the command again to go on"
-                raise Unavailable(message)
-            self.pause(POLL_SECONDS)
+        """As `burstlens.deploy.patience.polls`, every `POLL_SECONDS`."""
+        return patience.polls(self.clock, what, within_seconds, POLL_SECONDS)
 
     def pause(self, seconds: float) -> None:
         """Do nothing for so long."""
-        asyncio.run(self.clock.sleep(seconds))
+        patience.pause(self.clock, seconds)

@@ -7,10 +7,7 @@ from burstlens.deploy.openstack.inventory import Inventory
 from burstlens.deploy.openstack.project import Project, Thing
 from burstlens.deploy.openstack.servers import Servers
 from burstlens.deploy.openstack.steps import REMOVE, Step
-from burstlens.deploy.openstack.things import Kind, Things, called
-
-_GROUND = (Kind.ADDRESS, Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.GROUP)
-"""Later ones are in use by earlier ones."""
+from burstlens.deploy.openstack.things import REMOVAL_ORDER, Kind, Things, called
 
 
 def server_removals(project: Project, inventory: Inventory, kept: Collection[str] = ()) -> Iterator[Step]:
@@ -24,7 +21,7 @@ def server_removals(project: Project, inventory: Inventory, kept: Collection[str
 def ground_removals(project: Project, inventory: Inventory, kept: Collection[str] = ()) -> Iterator[Step]:
     """Remove what they stood on, all but what has one of these ids."""
     things = Things(project)
-    for kind in _GROUND:
+    for kind in REMOVAL_ORDER:
         for thing in inventory.things[kind]:
             if thing["id"] in kept:
                 continue

@@ -8,16 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from burstlens.clock import SystemClock
-from burstlens.deploy.aws.config import check_writable
+from burstlens.deploy.aws.access_keys import AccessKeys
 from burstlens.deploy.openstack.gifts import Login, Need
-from burstlens.deploy.openstack.keys import AccessKeys
 from burstlens.deploy.openstack.names import Names
 from burstlens.deploy.openstack.project import Project
 from burstlens.deploy.openstack.settings_file import added, difference, strangers, unreachable
 from burstlens.deploy.openstack.up import Order
 from burstlens.deploy.openstack.user_data import web_user_data
 from burstlens.deploy.openstack.wish import Choice, Wish
-from burstlens.deploy.whole_file import write_whole
+from burstlens.deploy.whole_file import check_writable, write_whole
 from burstlens.errors import Misconfigured
 from burstlens.settings import load_settings
 from burstlens.settings.load import CONFIG_NAME
@@ -101,11 +100,7 @@ class Target:
         if text == self._text:
             done = f"{self.path} is as it should be"
         else:
-            try:
-                write_whole(self.path, text)
-            except OSError as error:
-                message = f"{self.path} cannot be written ({error}): run this again, with another --config"
-                raise Misconfigured(message) from error
+            write_whole(self.path, text)
             done = f"{self.path} is added to" if self._exists else f"{self.path} is written"
         return [done, *(f"{self.path}: {line}" for line in self.remarks())]
 

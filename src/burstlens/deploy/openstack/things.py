@@ -22,6 +22,10 @@ class Kind(StrEnum):
     ADDRESS = "floating IP"
 
 
+REMOVAL_ORDER = (Kind.ADDRESS, Kind.ROUTER, Kind.PORT, Kind.SUBNET, Kind.NETWORK, Kind.GROUP)
+"""Later ones are in use by earlier ones."""
+
+
 def _calls(network: "Proxy") -> dict[Kind, tuple[Callable[..., Any], Callable[..., "Resource"], Callable[..., object]]]:
     """How things of each kind are listed, made and deleted."""
     return {
@@ -77,3 +81,11 @@ class Things:
 def called(thing: Thing) -> str:
     """What an operator knows it by."""
     return str(thing.get("floating_ip_address") or thing["name"] or thing["id"])
+
+
+def there(thing: Thing | None) -> Thing:
+    """The thing, which a step before this one has made."""
+    if thing is None:
+        message = "a step needs what the step before it was to make"
+        raise RuntimeError(message)
+    return thing
