@@ -15,10 +15,11 @@ from burstlens.scaling.actor import Actor
 from burstlens.scaling.decision import Census, Decision
 from burstlens.scaling.guardrails import patient
 from burstlens.scaling.members import Activity, Member, muster
+from burstlens.scaling.observation import Observation
 from burstlens.scaling.observer import Observer, Sight
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.placement import Plan, place
-from burstlens.scaling.policy import Observation, policy_from
+from burstlens.scaling.policy import policy_from
 from burstlens.scaling.troubles import Troubles
 
 _BEAT_SECONDS = 10.0

@@ -23,6 +23,33 @@ class ScalingOptions(BaseModel):
     """`queue-ratio`: requests for each instance on the way down."""
     window: int = Field(default=6, ge=1, le=1000)
     """`queue-ratio`: ticks with a known depth over which the wish for fewer instances has to hold."""
+    deadline_seconds: float = Field(default=30.0, gt=0)
+    """`deadline`: from a request's arrival to its answer."""
+    attainment: float = Field(default=0.99, gt=0, lt=1)
+    """`deadline`: the share of requests that is to meet the deadline."""
+    waiting_price_per_hour: float = Field(default=0.0, ge=0)
+    """`deadline`: what an hour of one request's waiting is worth, in the unit of the pools' prices; more is faster and
+    dearer."""
+    target_backlog: float = Field(default=10.0, gt=0)
+    """`target-tracking`: requests waiting or under work for each instance."""
+    scale_in_seconds: float = Field(default=300.0, ge=0)
+    """`target-tracking`: how long the wish for fewer instances has to hold."""
+    schedule: tuple[str, ...] = ()
+    """`schedule`: ``DAYS HH:MM-HH:MM COUNT`` in UTC, such as ``mon-fri 08:00-18:00 4``; of those that hold, the largest
+    counts."""
+
+    standby: int = Field(default=0, ge=0)
+    """Instances kept ready beyond what the policy wants."""
+    boot_seconds: float = Field(default=45.0, ge=0)
+    """What a boot is assumed to take before the first was measured."""
+    service_seconds: float = Field(default=0.5, gt=0)
+    """What a request is assumed to take on one instance before the first was measured."""
+    budget_per_hour: float | None = Field(default=None, ge=0)
+    """The most that may be spent in any 60 minutes, in the unit of the pools' prices; None is no limit (R16)."""
+    budget_per_day: float | None = Field(default=None, ge=0)
+    """The same for any 24 hours."""
+    launches_per_minute: int = Field(default=60, ge=1)
+    """The most instances launched in any 60 seconds."""
 
     depth_stale_seconds: float = Field(default=60.0, gt=0)
     """A depth counted longer ago than this is unknown."""

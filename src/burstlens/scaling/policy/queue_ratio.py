@@ -1,39 +1,9 @@
-"""How many instances are wanted: pure functions of what was observed, by name."""
+"""`queue-ratio`: the classic, by queue length alone. Pure."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from burstlens.errors import Misconfigured
+from burstlens.scaling.observation import Observation
 from burstlens.scaling.options import ScalingOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What a policy may look at."""
-
-    depth: int
-    """Requests that still have to be done: visible + in flight + delayed (R6)."""
-    window: tuple[int, ...]
-    """The last known depths, newest last, this one included, one for each tick.
-
-    A tick whose depth was unknown has no entry: it neither counts as zero (R7) nor makes the window start again (R8).
-    """
-    pending: int = 0
-    """Instances that boot: launched, no heartbeat yet (R1)."""
-    running: int = 0
-
-    @property
-    def instances(self) -> int:
-        """Capacity that is there or on its way; draining, failed and silent instances are none."""
-        return self.pending + self.running
-
-
-class Policy(Protocol):
-    """Decides the size of the fleet. Pure: no I/O, no clock, no memory of its own."""
-
-    def desired(self, observation: Observation) -> int:
-        """How many instances there should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +49,6 @@ class QueueRatio:
 
     def _bounded(self, count: int) -> int:
         return max(self.min_instances, min(self.max_instances, count))
-
-
-POLICIES: Mapping[str, Callable[[ScalingOptions], Policy]] = {"queue-ratio": QueueRatio.from_options}
-"""Every policy by the name that settings use."""
-
-
-def policy_from(options: ScalingOptions) -> Policy:
-    """The policy that the settings name.
-
-    Raises:
-        Misconfigured: there is none of this name.
-    """
-    try:
-        return POLICIES[options.policy](options)
-    except KeyError:
-        known = ", ".join(sorted(POLICIES))
-        message = f"scaling.policy: there is no policy {options.policy!r}; use one of: {known}"
-        raise Misconfigured(message) from None
 
 
 def ceil_ratio(amount: int, divisor: int) -> int:

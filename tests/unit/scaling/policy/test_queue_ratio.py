@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burstlens.errors import Misconfigured
+from burstlens.scaling.observation import Observation
 from burstlens.scaling.options import ScalingOptions
-from burstlens.scaling.policy import POLICIES, Observation, QueueRatio, ceil_ratio, policy_from
+from burstlens.scaling.policy import POLICIES, policy_from
+from burstlens.scaling.policy.queue_ratio import QueueRatio, ceil_ratio
 
 CLASSIC = QueueRatio()
 DEPTHS = st.integers(min_value=0, max_value=100_000)

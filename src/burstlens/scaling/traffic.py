@@ -1,0 +1,58 @@
+"""The books of what arrives and what waits, kept tick by tick from two counts: depth and done. Pure."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Requests that were first seen together."""
+
+    at: float
+    """Seconds since the epoch."""
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is known of the requests so far; a value: each tick makes the next one by `after`."""
+
+    at: float = 0.0
+    """Of the last count, in seconds since the epoch; 0 before the first."""
+    arrived: float = 0.0
+    """Requests that came since the count before the last."""
+    seconds: float = 0.0
+    """Between the last two counts; 0 before the second."""
+    total: float = 0.0
+    """Requests that came since the first count, what it found included."""
+    backlog: tuple[Wave, ...] = ()
+    """What still has to be done, the oldest first, as if it were done in the order of arrival."""
+
+    def after(self, at: float, depth: int, done: float) -> "Traffic":
+        """The books after one more count.
+
+        Approximate counts and heartbeats that come late both bend single samples, so arrivals are read from the
+        envelope of depth + done: what seems to vanish for a moment is not counted again when it comes back.
+
+        Args:
+            at: seconds since the epoch, later than before.
+            depth: requests that still have to be done.
+            done: requests that the fleet has finished since the first count; it never falls.
+        """
+        total = max(self.total, depth + done)
+        arrived = total - self.total
+        waves = (*self.backlog, Wave(at, arrived)) if arrived else self.backlog
+        seconds = at - self.at if self.at else 0.0
+        return replace(
+            self, at=at, arrived=arrived, seconds=seconds, total=total, backlog=_newest(waves, min(depth, total))
+        )
+
+
+def _newest(waves: tuple[Wave, ...], depth: float) -> tuple[Wave, ...]:
+    """The last `depth` requests of these waves: the older ones are those that were done."""
+    kept: list[Wave] = []
+    for wave in reversed(waves):
+        if depth <= 0:
+            break
+        kept.append(wave if wave.count <= depth else replace(wave, count=depth))
+        depth -= wave.count
+    return tuple(reversed(kept))

@@ -1,0 +1,1 @@
+"""A simulated cloud and queue under the production scaling code, the policies of peers, and an oracle."""

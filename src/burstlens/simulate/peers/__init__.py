@@ -1,0 +1,1 @@
+"""Policies of other autoscalers, faithful to their formulas, to be compared with."""
