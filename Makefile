@@ -1,6 +1,6 @@
 # burstlens: what a newcomer and CI run. Everything is installed into .venv from the pinned, hashed lock in requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openstack test-vm lint bench lab-aws lab-openstack lock clean
+.PHONY: help demo test test-openstack test-vm lint bench bench-policies lab-aws lab-openstack lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,10 @@ bench: $(VENV)/.dev ## measure, as ratios within one run
 	@$(BIN)/python bench/queue_rate.py
 	@$(BIN)/python bench/recognition.py
 	@$(BIN)/python bench/sqs_call.py
+	@$(BIN)/python bench/simulator.py
+
+bench-policies: $(VENV)/.dev ## scaling policies against those of peers and a lower bound, in the simulator: an hour
+	@$(BIN)/python bench/policies.py
 
 lab-aws: $(VENV)/.dev ## AWS on this machine, to try a deployment on: its instances are processes here
 	@$(BIN)/python -m lab.aws

@@ -20,6 +20,8 @@ from burstlens.settings.specs import open_specs
 
 if TYPE_CHECKING:  # a worker must not wait for the autoscaler's imports
     from burstlens.scaling.autoscaler import Autoscaler
+    from burstlens.scaling.lease import Lease
+    from burstlens.scaling.lock import AutoscalerLock
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -39,18 +41,22 @@ async def run_web(settings: Settings, stop: asyncio.Event, ready: Callable[[str]
 
 
 async def run_autoscaler(settings: Settings, stop: asyncio.Event) -> None:
-    """Run the autoscaler until told to stop; the instances go on without it."""
+    """Run the autoscaler until told to stop, as standby while another one has the fleet; the instances go on."""
     clock = SystemClock()
     async with (
         opened_lane(settings, clock) as lane,
-        _owned_clouds(settings, clock) as clouds,
-        _autoscaling(settings, lane, clouds, clock),
+        _opened_clouds(settings, clock) as clouds,
+        _contended(settings, lane, _lock(settings), clock) as lease,
+        _autoscaling(settings, lane, clouds, clock, lease),
     ):
         await stop.wait()
 
 
 async def run_all(settings: Settings, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
-    """Run web tier and autoscaler until told to stop, then drain every instance: nothing is left running."""
+    """Run web tier and autoscaler until told to stop, then drain every instance: nothing is left running.
+
+    Instances of a fleet that another autoscaler has, on another machine, go on.
+    """
     async with whole_system(settings, ready):
         await stop.wait()
 
@@ -60,17 +66,19 @@ async def whole_system(settings: Settings, ready: Callable[[str], None]) -> Asyn
     """The whole system on this machine while the block runs; afterwards no instance is left.
 
     Raises:
-        Misconfigured: the address is taken, or another autoscaler runs this fleet.
+        Misconfigured: the address is taken, or another process of this machine runs a fleet in this folder.
     """
     clock = SystemClock()
-    async with (
-        opened_lane(settings, clock) as lane,
-        _owned_clouds(settings, clock) as clouds,
-        _leaving_none(clouds, settings, clock),
-        _serving(settings, lane, clock, ready),
-        _autoscaling(settings, lane, clouds, clock) as autoscaler,
-    ):
-        yield autoscaler
+    async with opened_lane(settings, clock) as lane:
+        with _lock(settings) as lock:
+            async with (
+                _opened_clouds(settings, clock) as clouds,
+                _contended(settings, lane, lock, clock) as lease,
+                _leaving_none(clouds, settings, clock, lease),
+                _serving(settings, lane, clock, ready),
+                _autoscaling(settings, lane, clouds, clock, lease) as autoscaler,
+            ):
+                yield autoscaler
 
 
 @contextlib.asynccontextmanager
@@ -99,22 +107,41 @@ def _own_response_queue(lane: Lane, name: str, clock: Clock) -> contextlib.Abstr
 
 
 @contextlib.asynccontextmanager
-async def _owned_clouds(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Cloud]]:
-    """The clouds of this fleet, which nobody else may change meanwhile."""
+async def _opened_clouds(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Cloud]]:
+    clouds = open_clouds(settings, clock)
+    try:
+        yield clouds
+    finally:
+        for cloud in clouds.values():
+            await cloud.close()
+
+
+def _lock(settings: Settings) -> "AutoscalerLock":
     from burstlens.scaling.lock import AutoscalerLock
 
-    with AutoscalerLock(settings.data.absolute() / "fleet" / "autoscaler.lock"):
-        clouds = open_clouds(settings, clock)
-        try:
-            yield clouds
-        finally:
-            for cloud in clouds.values():
-                await cloud.close()
+    return AutoscalerLock(settings.data.absolute() / "fleet" / "autoscaler.lock")
 
 
 @contextlib.asynccontextmanager
-async def _leaving_none(clouds: Mapping[str, Cloud], settings: Settings, clock: Clock) -> AsyncIterator[None]:
-    """Drain every instance at the end; whoever does not want to wait for that cancels, and they are killed."""
+async def _contended(settings: Settings, lane: Lane, lock: "AutoscalerLock", clock: Clock) -> AsyncIterator["Lease"]:
+    """The lease of the fleet, striven for while the block runs."""
+    from burstlens.scaling.lease import Lease
+
+    with contextlib.closing(lock):
+        lock.seat()  # a folder that cannot be used is found out now
+        lease = Lease(lane.buckets.fleet, clock, f"{socket.gethostname()} process {os.getpid()}", lock.seat)
+        async with lease.contended():
+            yield lease
+
+
+@contextlib.asynccontextmanager
+async def _leaving_none(
+    clouds: Mapping[str, Cloud], settings: Settings, clock: Clock, lease: "Lease"
+) -> AsyncIterator[None]:
+    """Drain every instance at the end; whoever does not want to wait for that cancels, and they are killed.
+
+    Those of a fleet that another autoscaler has are not touched.
+    """
     from burstlens.scaling.retire import retire
 
     only_processes = clouds.keys() <= {"local"}
@@ -122,6 +149,8 @@ async def _leaving_none(clouds: Mapping[str, Cloud], settings: Settings, clock: 
     try:
         yield
     finally:
+        if not lease.was_last:
+            clouds = {}
         try:
             await retire(clouds.values(), settings.fleet, clock, grace_seconds)
         except asyncio.CancelledError:
@@ -131,19 +160,25 @@ async def _leaving_none(clouds: Mapping[str, Cloud], settings: Settings, clock: 
 
 @contextlib.asynccontextmanager
 async def _autoscaling(
-    settings: Settings, lane: Lane, clouds: Mapping[str, Cloud], clock: Clock
+    settings: Settings, lane: Lane, clouds: Mapping[str, Cloud], clock: Clock, lease: "Lease"
 ) -> AsyncIterator["Autoscaler"]:
     from burstlens.scaling.autoscaler import Autoscaler
+    from burstlens.scaling.decision_log import DecisionLog
+    from burstlens.scaling.ledger import Ledger
 
+    pools = settings.fleet_pools()
     autoscaler = Autoscaler(
         queue=lane.requests,
         clouds=clouds,
-        pools=settings.fleet_pools(),
+        pools=pools,
         heartbeats=Heartbeats(lane.buckets.fleet, clock),
         options=settings.scaling,
         clock=clock,
         fleet=settings.fleet,
         spec_for=open_specs(settings, clock),
+        ledger=Ledger(lane.buckets.fleet) if any(pool.price_per_hour for pool in pools) else None,
+        log=DecisionLog(lane.buckets.fleet, clock),
+        lease=lease,
     )
     task = asyncio.create_task(autoscaler.run())
     try:

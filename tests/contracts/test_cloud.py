@@ -17,7 +17,7 @@ ANOTHER_CALL = "call-2"
 
 
 # A real cloud takes its time, and more where others work on the same machine.
-@pytest.fixture(params=["local", "ec2", pytest.param("openstack", marks=pytest.mark.timeout(180))])
+@pytest.fixture(params=["local", "simulated", "ec2", pytest.param("openstack", marks=pytest.mark.timeout(180))])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path, aws_credentials: None) -> AsyncIterator[CloudBackend]:
     del aws_credentials
     async with BACKENDS[request.param](tmp_path, request.getfixturevalue) as backend:

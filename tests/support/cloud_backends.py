@@ -11,6 +11,9 @@ from typing import Any
 from burstlens.clock import SystemClock
 from burstlens.clouds.base import Cloud, Pool, Spec
 from burstlens.clouds.local import LocalCloud
+from burstlens.simulate.cloud import SimulatedCloud
+from burstlens.simulate.site import Site
+from burstlens.simulate.world import SimulatedPool, World
 from support.aws_doubles import Doubles
 from support.ec2 import POOL, ec2_at
 from support.eventually import eventually
@@ -81,6 +84,18 @@ async def openstack(folder: Path, fixture: Callable[[str], Any]) -> AsyncIterato
         yield CloudBackend(private.cloud, private.pool, replace(private.pool, name="more", order=1), Spec({}))
 
 
+@asynccontextmanager
+async def simulated(folder: Path, fixture: Callable[[str], Any]) -> AsyncIterator[CloudBackend]:
+    del folder, fixture
+    pool = Pool(name="simulated", cloud="simulated", cap=10)
+    other_pool = replace(pool, name="more", order=1)
+    site, clock = Site(World(pools=(SimulatedPool(pool), SimulatedPool(other_pool)))), SystemClock()
+    began_at = clock.now()
+    yield CloudBackend(
+        lambda: SimulatedCloud(site, "simulated", lambda: clock.now() - began_at, began_at), pool, other_pool, Spec({})
+    )
+
+
 async def end_all(cloud: Cloud, fleets: tuple[str, ...]) -> None:
     """Leave no instance behind."""
     for fleet in fleets:
@@ -115,5 +130,6 @@ BACKENDS: dict[str, Callable[[Path, Callable[[str], Any]], AbstractAsyncContextM
     "local": local,
     "ec2": ec2,
     "openstack": openstack,
+    "simulated": simulated,
 }
 """Each by the name of its cloud; it is given a folder of its own and whatever pytest's fixtures give by name."""

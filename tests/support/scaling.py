@@ -13,7 +13,12 @@ from burstlens.messages import Heartbeat, WorkerState, utc
 from burstlens.queues.base import Delivery, Depth, Message, QueueOptions
 from burstlens.queues.memory import MemoryQueue
 from burstlens.scaling.autoscaler import Autoscaler
+from burstlens.scaling.decision import Decision
+from burstlens.scaling.decision_log import DecisionLog
+from burstlens.scaling.lease import Authority
+from burstlens.scaling.ledger import Ledger
 from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.policy.base import Policy
 from support.eventually import eventually
 
 FLEET = "fleet-a"
@@ -77,10 +82,17 @@ class LostBucket(Bucket):
 
     fault: Exception | None = None
 
+    write_fault: Exception | None = None
+
     async def get(self, key: str) -> bytes:
         if self.fault:
             raise self.fault
         return await super().get(key)
+
+    async def put(self, key: str, data: bytes) -> None:
+        if self.write_fault:
+            raise self.write_fault
+        await super().put(key, data)
 
 
 @dataclass
@@ -99,9 +111,11 @@ class Deployment:
         self.elsewhere = MoodyCloud(self.folder / ELSEWHERE, self.clock, self.command)
         self.bucket = LostBucket(open_store("memory://"))
         self.heartbeats = Heartbeats(self.bucket, self.clock)
+        self.policy: Policy | None = None
+        self.started_at = self.clock.now()
         self.autoscaler = self.start_autoscaler()
 
-    def start_autoscaler(self) -> Autoscaler:
+    def start_autoscaler(self, lease: Authority | None = None) -> Autoscaler:
         """A new one, as after a restart."""
         return Autoscaler(
             queue=self.queue,
@@ -114,6 +128,10 @@ class Deployment:
             clock=self.clock,
             fleet=FLEET,
             spec_for=spec_for,
+            ledger=Ledger(self.bucket),
+            log=DecisionLog(self.bucket, self.clock),
+            lease=lease,
+            policy=self.policy,
         )
 
     def clouds(self) -> dict[str, MoodyCloud]:
@@ -136,6 +154,10 @@ class Deployment:
         """Empty the queue."""
         while deliveries := await self.receive(100):
             await self.queue.delete(deliveries)
+
+    async def decisions(self) -> list[Decision]:
+        """What the decision log holds."""
+        return await DecisionLog(self.bucket, self.clock).last(100)
 
     async def beat(self, *, busy: Sequence[str] = (), draining: Sequence[str] = ()) -> None:
         """Every instance says what it does: nothing, unless it is named."""

@@ -15,7 +15,7 @@ from burstlens.logs import configure_logs
 
 COMMANDS = (
     *("up", "demo", "classify", "load", "model", "faces", "web", "worker", "autoscale"),
-    *("deploy", "image", "dead-letters"),
+    *("explain", "simulate", "replay", "plan", "deploy", "image", "dead-letters"),
 )
 """In the order of the help text. Each is the function, or the group of commands, of that name (- is _) in the module of
 that name."""

@@ -1,5 +1,6 @@
 """The cloud port. What is written here is the contract; tests/contracts/ holds every adapter to it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,19 @@ class Billing:
 
     increment_seconds: float = 1.0
     minimum_seconds: float = 0.0
+
+    def paid_seconds_left(self, age_seconds: float, tick_seconds: float) -> float:
+        """For how much longer an instance is paid for, whether it runs or not; 0 once the next tick is paid anew.
+
+        Args:
+            age_seconds: since it was launched, which is a little before the cloud begins to bill.
+            tick_seconds: between two decisions; what is billed in finer steps than this is never paid ahead.
+        """
+        age_seconds = max(0.0, age_seconds)
+        left = max(0.0, self.minimum_seconds - age_seconds)
+        if not left and self.increment_seconds > tick_seconds:
+            left = max(1, math.ceil(age_seconds / self.increment_seconds)) * self.increment_seconds - age_seconds
+        return left
 
 
 class Market(StrEnum):

@@ -19,6 +19,7 @@ from burstlens.errors import (
     Unavailable,
 )
 from burstlens.scaling.guardrails import Asked, PoolHealth, after_boots, refused, room, still_unlisted
+from burstlens.scaling.lease import Authority
 from burstlens.scaling.members import Member
 from burstlens.scaling.observer import Sight
 from burstlens.scaling.options import ScalingOptions
@@ -64,6 +65,7 @@ class Actor:
         options: ScalingOptions,
         clock: Clock,
         troubles: Troubles,
+        lease: Authority,
     ) -> None:
         for pool in pools:
             if pool.cloud not in clouds:
@@ -76,6 +78,7 @@ class Actor:
         self._options = options
         self._clock = clock
         self._troubles = troubles
+        self._lease = lease
         self._health = {pool.name: PoolHealth() for pool in pools}
         self._asked: tuple[Asked, ...] = ()
         self._minute = -1
@@ -139,8 +142,10 @@ class Actor:
     ) -> Done:
         """Remove, and then launch what may need what that frees."""
         cloud, carry_out = self._clouds[name], self._troubles.carry_out
-        ended = terminations and await carry_out(f"terminate on {name}", cloud.terminate(list(terminations)))
-        told = drains and await carry_out(f"drain on {name}", cloud.drain(list(drains)))
+        ended = terminations and self._may_act()
+        ended = ended and await carry_out(f"terminate on {name}", cloud.terminate(list(terminations)))
+        told = drains and self._may_act()
+        told = told and await carry_out(f"drain on {name}", cloud.drain(list(drains)))
         return Done(
             launched=await self._launch_all(launches),
             drained=tuple(drains.values()) if told else (),
@@ -159,8 +164,11 @@ class Actor:
             self._refuse(pool, error)
             return []
         try:
+            # Asked after the last wait, since nothing but this stands between a former owner and its act.
+            if not self._may_act():
+                return []
             born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=token)
-            while born and all(self._is_history(instance) for instance in born):
+            while born and self._may_act() and all(self._is_history(instance) for instance in born):
                 born = await cloud.launch(pool, names, spec, fleet=self._fleet, token=self._token())
         except (Unavailable, NotFound) as error:
             # Some may have been born: they count until the cloud's list has had time to tell.
@@ -173,6 +181,12 @@ class Actor:
         launched = [instance.name for instance in born if instance.state is not State.TERMINATED]
         self._count(pool, launched)
         return launched
+
+    def _may_act(self) -> bool:
+        """Whether this autoscaler still is the one; asked before each act, since each may take long."""
+        if not self._lease.holds:
+            self._troubles.say("another autoscaler may have taken over, so nothing more is done")
+        return self._lease.holds
 
     def _count(self, pool: Pool, names: Iterable[str]) -> None:
         """Count these until they are listed. The time for that begins now, however long the launch took."""

@@ -9,17 +9,24 @@ import structlog
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud, Pool, Spec
-from burstlens.heartbeats import Heartbeats
 from burstlens.queues.base import Queue
-from burstlens.scaling.actor import Actor
-from burstlens.scaling.decision import Census, Decision
-from burstlens.scaling.guardrails import patient
+from burstlens.scaling.actor import Actor, Done
+from burstlens.scaling.beats import Beats
+from burstlens.scaling.decision import Census, Decision, Load, Placed, Presence
+from burstlens.scaling.decision_log import DecisionLog
+from burstlens.scaling.fleet import Fleet
+from burstlens.scaling.knowledge import Knowledge
+from burstlens.scaling.lease import Authority, Sole
+from burstlens.scaling.ledger import Ledger
+from burstlens.scaling.limits import frugal, guard, rationed, without_standby
 from burstlens.scaling.members import Activity, Member, muster
 from burstlens.scaling.observation import Observation
 from burstlens.scaling.observer import Observer, Sight
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.placement import Plan, place
 from burstlens.scaling.policy import policy_from
+from burstlens.scaling.policy.base import Explaining, Policy
+from burstlens.scaling.purse import Purse
 from burstlens.scaling.troubles import Troubles
 
 _BEAT_SECONDS = 10.0
@@ -30,10 +37,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Autoscaler:
-    """Moves one fleet towards what its policy wants. Never run two for one fleet: see `AutoscalerLock`.
+    """Moves one fleet towards what its policy wants, while it has the lease: never do two act for one fleet.
 
-    A restart loses nothing that matters (R20): instances are what the clouds list, and an empty window only puts
-    scale-in off until it is full again.
+    A restart loses nothing that matters (R20): instances are what the clouds list, what was spent is in the ledger, and
+    an empty window only puts scale-in off until it is full again.
 
     Raises:
         Misconfigured: on creation, for an unknown policy or a pool on a cloud that is not there.
@@ -45,22 +52,33 @@ class Autoscaler:
         queue: Queue,
         clouds: Mapping[str, Cloud],
         pools: Sequence[Pool],
-        heartbeats: Heartbeats,
+        heartbeats: Beats,
         options: ScalingOptions,
         clock: Clock,
         fleet: str,
         spec_for: Callable[[Pool], Awaitable[Spec]],
+        policy: Policy | None = None,
+        ledger: Ledger | None = None,
+        log: DecisionLog | None = None,
+        lease: Authority | None = None,
     ) -> None:
+        """Without a policy it is the one that the options name; without a lease, nobody else may run this fleet."""
         self._pools = tuple(pools)
+        self._prices = {pool.name: pool.price_per_hour for pool in pools}
         self._heartbeats = heartbeats
         self._options = options
         self._clock = clock
-        self._policy = policy_from(options)
+        self._policy = policy or policy_from(options)
+        self._explaining = self._policy if isinstance(self._policy, Explaining) else None
+        self._log = log
+        self._lease = lease or Sole()
         self._troubles = Troubles()
         self._observer = Observer(queue, clouds, heartbeats, fleet, options, self._troubles)
-        self._actor = Actor(clouds, pools, fleet, spec_for, options, clock, self._troubles)
-        self._window: deque[int] = deque(maxlen=options.window)
+        self._knowledge = Knowledge(pools, options)
+        self._purse = Purse(pools, ledger, options, self._troubles)
+        self._actor = Actor(clouds, pools, fleet, spec_for, options, clock, self._troubles, self._lease)
         self._draining_since: dict[str, float] = {}
+        self._unlogged = False
         self.recent: deque[Decision] = deque(maxlen=_RECENT)
         """The last decisions, oldest first."""
 
@@ -72,42 +90,66 @@ class Autoscaler:
     async def run(self) -> None:
         """Tick until cancelled; a tick under way is finished first, since no act may be cut off half way."""
         while True:
+            await self._lease.held()
             tick = asyncio.ensure_future(self._survive_tick())
             try:
                 await asyncio.shield(tick)
+                await self._pause()
             except asyncio.CancelledError:
                 await asyncio.wait([tick])
+                await self._flush()
                 raise
-            await self._pause()
 
     async def tick(self) -> Decision:
-        """Observe, decide, act and record once. An error that an adapter raises on purpose makes it hold, not fail."""
+        """Observe, decide, act and record once. An error that an adapter raises on purpose makes it hold, not fail.
+
+        Without the lease it does nothing, and nothing is recorded.
+        """
+        if not self._lease.holds:
+            return Decision(self._clock.now(), self._options.policy, why="standby: another autoscaler runs this fleet")
         self._troubles.clear()
+        if self._unlogged:
+            self._troubles.say("the decision log cannot be written")
         await self._beat()
         sight = await self._observer.observe(self._clock.now())
-        if sight.depth is not None:
-            self._window.append(sight.depth.total)
         if sight.homes is None:
-            return self._record(self._decision(sight, None, None, "the fleet is unknown, so it stays as it is"))
+            self._knowledge.observe(sight, (), {}, sight.at)
+            why = "the fleet is unknown, so it stays as it is"
+            return await self._record(self._decision(sight, None, why=why))
         for cloud in sorted(sight.blind):
             self._troubles.say(f"{cloud} is counted as it was last seen, and stays as it is")
+        return await self._record(await self._move(sight))
+
+    async def _move(self, sight: Sight) -> Decision:
+        """Decide and act on what was seen."""
+        await self._purse.look(sight, self._lease.term)
         seen = self._muster(sight)
         members = seen + self._actor.on_the_way(sight)
-        wanted, why = self._decide(sight, members)
-        capacity = self._guard(wanted, sight, members)
-        plan = self._place(capacity, sight, members)
-        done = await self._actor.act(plan, sight)
-        spilt = await self._spill(capacity, sight, seen, plan.size - len(done.launched))
+        rooms = self._actor.rooms(members, sight)
+        observation = self._knowledge.observe(sight, members, rooms, sight.at)
+        wanted, why = self._decide(sight, observation)
+        allowance = self._purse.allowance(members, sight.at)
+        depth = None if sight.depth is None else observation.depth
+        guarded = guard(wanted, depth, observation.pending, observation.instances, allowance, self._options)
+        if allowance.keep is not None and guarded.count == allowance.keep:
+            self._troubles.say(f"{allowance.why}, so launches wait and who cannot be paid for goes")
+        plan = self._place(guarded.count, members, rooms, sight)
+        placed = Placed.of(plan)
+        plan = frugal(rationed(plan, allowance, self._options), members, self._prices, allowance)
+        done = await self._act(plan, guarded.count, sight, seen)
         await self._observer.forget_heartbeats(sight, self._clock.now())
-        decision = self._decision(sight, members, wanted, why)
-        return self._record(
-            replace(
-                decision,
-                launched=done.launched + spilt,
-                drained=done.drained,
-                terminated=done.terminated,
-                reasons=plan.reasons,
-            )
+        decision = self._decision(sight, members, wanted=wanted, why=why)
+        return replace(
+            decision,
+            launched=done.launched,
+            drained=done.drained,
+            terminated=done.terminated,
+            reasons=plan.reasons,
+            load=None if sight.depth is None else Load.of(observation),
+            prospects=observation.prospects,
+            allowed=guarded.count,
+            guarded=guarded.clauses,
+            placed=placed,
         )
 
     def _muster(self, sight: Sight) -> list[Member]:
@@ -120,10 +162,26 @@ class Autoscaler:
         }
         return members
 
-    def _place(self, capacity: int, sight: Sight, members: Sequence[Member]) -> Plan:
-        return place(capacity, members, self._pools, self._actor.rooms(members, sight), self._options)
+    def _place(self, count: int, members: Sequence[Member], rooms: Mapping[str, int], sight: Sight) -> Plan:
+        speeds = self._knowledge.speeds
+        return place(count, members, self._pools, rooms, self._options, now=sight.at, speeds=speeds)
 
-    async def _spill(self, capacity: int, sight: Sight, seen: Sequence[Member], missing: int) -> tuple[str, ...]:
+    def _decide(self, sight: Sight, observation: Observation) -> tuple[int | None, str]:
+        if sight.depth is None:
+            return None, "the depth is unknown, so the fleet stays as it is"
+        shown = without_standby(observation, self._options.standby)
+        wanted = self._policy.desired(shown)
+        if self._explaining is not None:
+            return wanted, self._explaining.explain(shown)
+        return wanted, f"depth {shown.depth} and {shown.instances} instances"
+
+    async def _act(self, plan: Plan, count: int, sight: Sight, seen: Sequence[Member]) -> Done:
+        done = await self._actor.act(plan, sight)
+        self._purse.launched(len(done.launched), self._clock.now())
+        spilt = await self._spill(count, sight, seen, plan.size - len(done.launched))
+        return replace(done, launched=done.launched + spilt)
+
+    async def _spill(self, count: int, sight: Sight, seen: Sequence[Member], missing: int) -> tuple[str, ...]:
         """Ask the next pools for what those before them refused, in the same tick: a burst does not wait (R11).
 
         A pool that gave less than all is asked once more, so that its cloud says why; then it is closed.
@@ -132,33 +190,18 @@ class Autoscaler:
         for _ in range(2 * len(self._pools)):
             if not missing:
                 break
-            plan = self._place(capacity, sight, [*seen, *self._actor.on_the_way(sight)])
+            members = [*seen, *self._actor.on_the_way(sight)]
+            plan = self._place(count, members, self._actor.rooms(members, sight), sight)
+            plan = rationed(plan, self._purse.allowance(members, self._clock.now()), self._options)
             launched = await self._actor.launch(plan)
+            self._purse.launched(len(launched), self._clock.now())
             missing = plan.size - len(launched)
             born += launched
         return born
 
-    def _decide(self, sight: Sight, members: Sequence[Member]) -> tuple[int | None, str]:
-        census = Census.of(members)
-        if sight.depth is None:
-            return None, "the depth is unknown, so the fleet stays as it is"
-        observation = Observation(sight.depth.total, tuple(self._window), census.pending, census.running)
-        wanted = self._policy.desired(observation)
-        samples = f"{len(self._window)} of {self._options.window} samples"
-        seen = f"depth {observation.depth} and {observation.instances} instances, {samples}"
-        return wanted, f"{seen}: {self._options.policy} wants {wanted}"
-
-    def _guard(self, wanted: int | None, sight: Sight, members: Sequence[Member]) -> int:
-        """How much capacity to make for: what is wanted, unless it is unknown or would undo a launch under way."""
-        census = Census.of(members)
-        if wanted is None or sight.depth is None:
-            return census.capacity
-        guarded = patient(wanted, sight.depth.total, census.pending, census.capacity)
-        if guarded != wanted:
-            self._troubles.say(f"scale-in waits for {census.pending} that boot")
-        return guarded
-
-    def _decision(self, sight: Sight, members: Sequence[Member] | None, wanted: int | None, why: str) -> Decision:
+    def _decision(
+        self, sight: Sight, members: Sequence[Member] | None, wanted: int | None = None, why: str = ""
+    ) -> Decision:
         return Decision(
             at=self._clock.now(),
             policy=self._options.policy,
@@ -167,14 +210,26 @@ class Autoscaler:
             wanted=wanted,
             why=why,
             held=self._troubles.sentences,
+            presence=None if members is None else Presence.of(Fleet.of(members)),
+            pools=Counter(member.instance.pool for member in members or ()),
+            term=self._lease.term,
         )
 
-    def _record(self, decision: Decision) -> Decision:
+    async def _record(self, decision: Decision) -> Decision:
         """An idle fleet decides the same again and again: only a change is worth a line."""
-        repeated = bool(self.recent) and decision == self.recent[-1]
-        (_log.debug if repeated else _log.info)("decision", **decision.line())
+        if self.recent and decision == self.recent[-1]:
+            _log.debug("decision as before")
+        else:
+            _log.info("decision", **decision.line())
         self.recent.append(decision)
+        if self._log is not None:
+            appending = self._log.append(decision)
+            self._unlogged = not await self._troubles.carry_out("the decision log cannot be written", appending)
         return decision
+
+    async def _flush(self) -> None:
+        if self._log is not None:
+            await self._troubles.carry_out("the decision log cannot be written", self._log.flush())
 
     async def _survive_tick(self) -> None:
         try:
@@ -186,7 +241,7 @@ class Autoscaler:
         until = self._clock.now() + max(self._options.tick_seconds, self._troubles.retry_after_seconds)
         while (left_seconds := until - self._clock.now()) > 0:
             await self._clock.sleep(min(left_seconds, _BEAT_SECONDS))
-            if left_seconds > _BEAT_SECONDS:
+            if left_seconds > _BEAT_SECONDS and self._lease.holds:
                 await self._beat()
 
     async def _beat(self) -> None:

@@ -1,14 +1,19 @@
 """The fleet as the autoscaler sees it: every instance together with what its heartbeats say. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 
 from burstlens.clouds.base import Instance, State
 from burstlens.messages import Heartbeat, WorkerState
 from burstlens.scaling.options import ScalingOptions
 
 _ENDING = frozenset({WorkerState.DRAINING, WorkerState.STOPPED})
+
+_Said = tuple[float, Heartbeat]
+"""A heartbeat behind the time at which it was sent, in seconds since the epoch."""
 
 
 class Activity(StrEnum):
@@ -25,6 +30,11 @@ class Activity(StrEnum):
     FAILED = "failed"
 
 
+_CAPACITY = frozenset({Activity.BOOTING, Activity.IDLE, Activity.BUSY})
+_ENDED = frozenset({Activity.FAILED, Activity.DRAINING})
+_BY_STATE = {State.FAILED: Activity.FAILED, State.DRAINING: Activity.DRAINING, State.PENDING: Activity.BOOTING}
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One instance and what is known of it."""
@@ -38,11 +48,13 @@ class Member:
     """Since the autoscaler first saw it drain."""
     listed: bool = True
     """Whether a cloud lists it; a launch whose outcome is not known yet is not listed, and counts (R2)."""
+    fresh: tuple[Heartbeat, ...] = field(default=(), compare=False, repr=False)
+    """What its workers said lately, oldest first."""
 
     @property
     def is_capacity(self) -> bool:
         """Whether it works for the queue, now or once it has booted (R1)."""
-        return self.activity in {Activity.BOOTING, Activity.IDLE, Activity.BUSY}
+        return self.activity in _CAPACITY
 
 
 def muster(
@@ -61,59 +73,66 @@ def muster(
         now: seconds since the epoch.
         options: how long silence may last.
     """
-    return [_member(instance, heartbeats, draining_since.get(instance.id, now), now, options) for instance in instances]
+    if heartbeats is None:
+        return [_unheard(instance, draining_since.get(instance.id, now), now) for instance in instances]
+    said: defaultdict[str, list[_Said]] = defaultdict(list)
+    for beat in heartbeats:
+        said[beat.instance].append((beat.sent_at.timestamp(), beat))
+    return [
+        _member(instance, _said_by(instance, said), draining_since.get(instance.id, now), now, options)
+        for instance in instances
+    ]
 
 
-def beats_of(instance: Instance, heartbeats: Sequence[Heartbeat]) -> list[Heartbeat]:
+def _said_by(instance: Instance, said: Mapping[str, Sequence[_Said]]) -> list[_Said]:
     """What this instance's workers said, oldest first. Names are used again: older ones are not its own."""
     mine = [
-        beat
-        for beat in heartbeats
-        if beat.instance in {instance.name, instance.id} and beat.sent_at.timestamp() >= instance.launched_at
+        each for name in {instance.name, instance.id} for each in said.get(name, ()) if each[0] >= instance.launched_at
     ]
-    return sorted(mine, key=lambda beat: beat.sent_at)
+    if len(mine) > 1:
+        mine.sort(key=itemgetter(0))
+    return mine
 
 
-def _member(
-    instance: Instance,
-    heartbeats: Sequence[Heartbeat] | None,
-    draining_since: float,
-    now: float,
-    options: ScalingOptions,
-) -> Member:
-    beats = beats_of(instance, heartbeats or ())
-    fresh = [beat for beat in beats if now - beat.sent_at.timestamp() <= options.heartbeat_stale_seconds]
-    holding = heartbeats is None or any(beat.held or beat.state is WorkerState.BUSY for beat in fresh)
-    activity = _activity(instance, beats, fresh, now, options) if heartbeats is not None else _by_state(instance)
+def _unheard(instance: Instance, draining_since: float, now: float) -> Member:
+    """What its cloud alone can tell of an instance."""
+    activity = _BY_STATE.get(instance.state, Activity.BUSY)
     return Member(
-        instance=instance,
-        activity=activity,
-        has_beaten=bool(beats),
-        holding=holding,
+        instance,
+        activity,
+        holding=True,
         draining_seconds=now - draining_since if activity is Activity.DRAINING else 0.0,
     )
 
 
-def _by_state(instance: Instance) -> Activity:
-    """What the cloud alone can tell."""
-    activities = {State.FAILED: Activity.FAILED, State.DRAINING: Activity.DRAINING, State.PENDING: Activity.BOOTING}
-    return activities.get(instance.state, Activity.BUSY)
+def _member(
+    instance: Instance, said: Sequence[_Said], draining_since: float, now: float, options: ScalingOptions
+) -> Member:
+    fresh = tuple([beat for sent_at, beat in said if now - sent_at <= options.heartbeat_stale_seconds])
+    holding = any(beat.held or beat.state is WorkerState.BUSY for beat in fresh)
+    activity = _activity(instance, said, fresh, holding, now, options)
+    draining_seconds = now - draining_since if activity is Activity.DRAINING else 0.0
+    return Member(instance, activity, bool(said), holding, draining_seconds, fresh=fresh)
 
 
 def _activity(
-    instance: Instance, beats: Sequence[Heartbeat], fresh: Sequence[Heartbeat], now: float, options: ScalingOptions
+    instance: Instance,
+    said: Sequence[_Said],
+    fresh: Sequence[Heartbeat],
+    holding: bool,
+    now: float,
+    options: ScalingOptions,
 ) -> Activity:
-    by_state = _by_state(instance)
-    if by_state in {Activity.FAILED, Activity.DRAINING}:
+    by_state = _BY_STATE.get(instance.state, Activity.BUSY)
+    if by_state in _ENDED:
         return by_state
     # A worker that drains by itself (a spot notice, its lifetime) takes no more requests, whatever its cloud calls it.
-    latest = fresh or beats[-1:]
+    latest = fresh or [beat for _, beat in said[-1:]]
     if latest and all(beat.state in _ENDING for beat in latest):
         return Activity.DRAINING
-    last_sign = beats[-1].sent_at.timestamp() if beats else instance.launched_at
+    last_sign = said[-1][0] if said else instance.launched_at
     if now - last_sign > options.boot_allowance_seconds:
         return Activity.SILENT
-    if not beats:
+    if not said:
         return Activity.BOOTING
-    idle = fresh and not any(beat.held or beat.state is WorkerState.BUSY for beat in fresh)
-    return Activity.IDLE if idle else Activity.BUSY
+    return Activity.IDLE if fresh and not holding else Activity.BUSY

@@ -31,6 +31,8 @@ class Prospect:
     billing: Billing = field(default_factory=Billing)
     room: int = 0
     """How many more instances it may get now."""
+    slow_boot_seconds: float = 0.0
+    """What nearly all boots (19 of 20) stay within; 0 is unknown, and then `boot_seconds` has to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from burstlens.clouds.base import Cloud, Instance
 from burstlens.errors import Unavailable
-from burstlens.heartbeats import Heartbeats
 from burstlens.messages import Heartbeat
 from burstlens.queues.base import Depth, Queue
+from burstlens.scaling.beats import Beats
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.troubles import Troubles
 
@@ -47,7 +47,7 @@ class Observer:
         self,
         queue: Queue,
         clouds: Mapping[str, Cloud],
-        heartbeats: Heartbeats,
+        heartbeats: Beats,
         fleet: str,
         options: ScalingOptions,
         troubles: Troubles,
@@ -63,11 +63,17 @@ class Observer:
     async def observe(self, now: float) -> Sight:
         """See what can be seen; what cannot is None and noted. `now` is in seconds since the epoch."""
         attempt = self._troubles.attempt
-        depth, heartbeats, blind = await asyncio.gather(
+        depth, heartbeats, listings = await asyncio.gather(
             attempt("depth is unknown", self._depth()),
             attempt("heartbeats are unknown", self._heartbeats.all()),
-            self._look(),
+            asyncio.gather(
+                *(
+                    attempt(f"instances on {name} are unknown", cloud.instances(self._fleet))
+                    for name, cloud in self._clouds.items()
+                )
+            ),
         )
+        blind = self._keep(listings)
         return Sight(now, depth, self._homes(blind), heartbeats, blind)
 
     async def forget_heartbeats(self, sight: Sight, now: float) -> None:
@@ -90,14 +96,8 @@ class Observer:
             raise Unavailable(message)
         return depth
 
-    async def _look(self) -> frozenset[str]:
+    def _keep(self, listings: Sequence[list[Instance] | None]) -> frozenset[str]:
         """Keep what each cloud lists; return those that do not list anything now."""
-        listings = await asyncio.gather(
-            *(
-                self._troubles.attempt(f"instances on {name} are unknown", cloud.instances(self._fleet))
-                for name, cloud in self._clouds.items()
-            )
-        )
         seen = {name: listing for name, listing in zip(self._clouds, listings, strict=True) if listing is not None}
         self._listed |= seen
         return frozenset(self._clouds.keys() - seen.keys())

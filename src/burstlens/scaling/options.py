@@ -1,8 +1,11 @@
 """What the autoscaler may be told."""
 
+import math
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from burstlens.scaling.timetable import Shift
 
 
 class ScalingOptions(BaseModel):
@@ -73,6 +76,18 @@ class ScalingOptions(BaseModel):
     failed_boots: int = Field(default=3, ge=1)
     """So many instances of a pool in a row that never beat close it for `failed_boots_cooldown_seconds`."""
     failed_boots_cooldown_seconds: float = Field(default=300.0, ge=0)
+
+    @property
+    def window_ticks(self) -> int:
+        """How many known depths any policy looks back on."""
+        return max(self.window, 1 + math.ceil(self.scale_in_seconds / self.tick_seconds))
+
+    @field_validator("schedule")
+    @classmethod
+    def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            Shift.parse(entry)
+        return entries
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,8 +2,10 @@
 
 import itertools
 import re
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from burstlens.clouds.base import Instance, Pool
 from burstlens.scaling.members import Activity, Member
@@ -11,8 +13,8 @@ from burstlens.scaling.options import ScalingOptions
 
 _NAME = "app-tier-{}"
 _NUMBER = re.compile(r"^app-tier-([1-9][0-9]*)$")
-_DRAIN_ORDER = (Activity.BOOTING, Activity.IDLE, Activity.BUSY)
-"""Who is missed least goes first: one that never worked, one that does nothing, one that has to finish."""
+_SURPLUS = (Activity.BOOTING, Activity.IDLE)
+"""Who may go, the least missed first: one that never worked, one that does nothing; never a busy one (R4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Plan:
     drains: tuple[Removal, ...]
     terminations: tuple[Removal, ...]
     shortfall: tuple[str, ...] = ()
-    """Why fewer are launched than are wanted, one clause each."""
+    """Why the fleet does not get to what is wanted, one clause each."""
 
     @property
     def size(self) -> int:
@@ -41,32 +43,61 @@ class Plan:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why each instance is to go and why fewer are launched than are wanted, one clause each."""
+        """Why each instance is to go and why the fleet does not get to what is wanted, one clause each."""
         removals = (f"{r.instance.name}: {r.why}" for r in (*self.terminations, *self.drains))
         return (*removals, *self.shortfall)
 
 
 def place(
-    wanted: int, members: Sequence[Member], pools: Sequence[Pool], rooms: Mapping[str, int], options: ScalingOptions
+    wanted: int,
+    members: Sequence[Member],
+    pools: Sequence[Pool],
+    rooms: Mapping[str, int],
+    options: ScalingOptions,
+    *,
+    now: float | None = None,
+    speeds: Mapping[str, float] = MappingProxyType({}),
 ) -> Plan:
     """Plan the way from the fleet as it is to `wanted` instances.
 
     Instances that drain, failed or went silent are no capacity, but they hold their names and their places under the
-    cap until their cloud no longer lists them (R2).
+    cap until their cloud no longer lists them (R2). A surplus that is busy stays until it is idle (R4).
 
     Args:
         wanted: how much capacity there should be.
         members: the whole fleet, launches of unknown outcome included (R1).
-        pools: filled from the lowest `rank` up, emptied from the highest down.
+        pools: filled in their `fill_order`, emptied in reverse.
         rooms: how many more instances each pool may get now.
         options: the cap and the graces.
+        now: seconds since the epoch; without it, nobody knows what is paid for already.
+        speeds: seconds of one request on one instance, by pool, where that was measured.
     """
     terminations = tuple(_terminations(members, options))
     capacity = [member for member in members if member.is_capacity]
     missing = wanted - len(capacity)
-    drains = _drains(-missing, capacity, pools)
-    launches, shortfall = _launches(missing, members, pools, rooms, options)
-    return Plan(launches, drains, terminations, shortfall)
+    order = fill_order(pools, speeds)
+    if missing < 0:
+        drains, shortfall = _drains(-missing, capacity, order, options.tick_seconds, now)
+        return Plan({}, drains, terminations, shortfall)
+    launches, shortfall = _launches(missing, members, order, rooms, options)
+    return Plan(launches, (), terminations, shortfall)
+
+
+def fill_order(pools: Sequence[Pool], speeds: Mapping[str, float]) -> tuple[Pool, ...]:
+    """The pools as they are filled: by `order`, then by what one request costs there, then by price.
+
+    A pool whose speed was never measured is taken to be as fast as a typical one of those that were.
+
+    Args:
+        pools: in any order.
+        speeds: seconds of one request on one instance, by pool, where that was measured.
+    """
+    typical = statistics.median(speeds.values()) if speeds else 1.0
+
+    def rank(pool: Pool) -> tuple[int, float, float]:
+        return (pool.order, pool.price_per_hour * speeds.get(pool.name, typical), pool.price_per_hour)
+
+    return tuple(sorted(pools, key=rank))
 
 
 def free_names(used: Sequence[str]) -> Iterator[str]:
@@ -78,14 +109,14 @@ def free_names(used: Sequence[str]) -> Iterator[str]:
 def _launches(
     missing: int, members: Sequence[Member], pools: Sequence[Pool], rooms: Mapping[str, int], options: ScalingOptions
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
-    if missing <= 0:
+    if not missing:
         return {}, ()
     under_cap = max(0, options.max_instances - len(members))
     left = min(missing, under_cap)
     shortfall = [f"cap of {options.max_instances} leaves room for {under_cap} of {missing}"] if left < missing else []
     names = free_names([member.instance.name for member in members])
     launches = {}
-    for pool in sorted(pools, key=lambda pool: pool.rank):
+    for pool in pools:
         count = min(left, rooms.get(pool.name, 0))
         if count > 0:
             launches[pool.name] = tuple(itertools.islice(names, count))
@@ -95,18 +126,26 @@ def _launches(
     return launches, tuple(shortfall)
 
 
-def _drains(surplus: int, capacity: Sequence[Member], pools: Sequence[Pool]) -> tuple[Removal, ...]:
-    if surplus <= 0:
-        return ()
-    ranks = {pool.name: pool.rank for pool in pools}
+def _drains(
+    surplus: int, capacity: Sequence[Member], pools: Sequence[Pool], tick_seconds: float, now: float | None
+) -> tuple[tuple[Removal, ...], tuple[str, ...]]:
+    places = {pool.name: (number, pool) for number, pool in enumerate(pools)}
 
-    def expendable(member: Member) -> tuple[float, float, int, int]:
-        """A pool that is no longer in the settings is emptied before all others."""
-        order, price = ranks.get(member.instance.pool, (float("inf"), 0.0))
-        return (-order, -price, _DRAIN_ORDER.index(member.activity), -_number(member.instance.name))
+    def expendable(member: Member) -> tuple[int, float, float, int]:
+        """Of equal ones, a pool that is no longer in the settings is emptied before all others."""
+        place, pool = places.get(member.instance.pool, (len(places), None))
+        if member.activity is Activity.BOOTING:
+            spared = -member.instance.launched_at  # the last one launched has the longest way to go
+        else:
+            spared = 0.0
+            if pool is not None and now is not None:
+                spared = pool.billing.paid_seconds_left(now - member.instance.launched_at, tick_seconds)
+        return (_SURPLUS.index(member.activity), -place, spared, -_number(member.instance.name))
 
-    candidates = sorted((member for member in capacity if member.listed), key=expendable)
-    return tuple(Removal(member.instance, f"surplus and {member.activity}") for member in candidates[:surplus])
+    candidates = sorted((m for m in capacity if m.listed and m.activity in _SURPLUS), key=expendable)
+    busy = min(surplus - len(candidates), sum(member.activity is Activity.BUSY for member in capacity))
+    shortfall = (f"{busy} surplus {'is' if busy == 1 else 'are'} busy",) if busy > 0 else ()
+    return tuple(Removal(m.instance, f"surplus and {m.activity}") for m in candidates[:surplus]), shortfall
 
 
 def _terminations(members: Sequence[Member], options: ScalingOptions) -> Iterator[Removal]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+_MOST_WAVES = 720
+"""An hour of ticks. Beyond it the older half is kept half as finely: it is late anyway, and every tick walks it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wave:
@@ -41,10 +44,18 @@ class Traffic:
         total = max(self.total, depth + done)
         arrived = total - self.total
         waves = (*self.backlog, Wave(at, arrived)) if arrived else self.backlog
+        if len(waves) > _MOST_WAVES:
+            waves = _coarser(waves)
         seconds = at - self.at if self.at else 0.0
         return replace(
             self, at=at, arrived=arrived, seconds=seconds, total=total, backlog=_newest(waves, min(depth, total))
         )
+
+
+def _coarser(waves: tuple[Wave, ...]) -> tuple[Wave, ...]:
+    half = len(waves) // 4 * 2
+    pairs = zip(waves[:half:2], waves[1:half:2], strict=True)
+    return (*(Wave(older.at, older.count + newer.count) for older, newer in pairs), *waves[half:])
 
 
 def _newest(waves: tuple[Wave, ...], depth: float) -> tuple[Wave, ...]:

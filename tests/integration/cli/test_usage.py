@@ -119,10 +119,11 @@ async def test_a_port_in_use_is_one_line_and_leaves_nothing_running(home: Home, 
     assert home.processes() == set()
 
 
-async def test_r2_a_second_autoscaler_on_the_same_folder_is_refused(home: Home) -> None:
+async def test_r2_a_second_up_is_refused_and_a_second_autoscaler_waits_as_standby(home: Home) -> None:
     first = await home.start("up", "--port", "0")
     await first.url()
 
-    for command in (("autoscale",), ("up", "--port", "0")):
-        assert f"process {first.process.pid} holds" in complaint(await home.run(*command))
+    assert f"process {first.process.pid} holds" in complaint(await home.run("up", "--port", "0"))
+    second = await home.start("autoscale")
+    await second.logged("standby: another autoscaler runs this fleet")
     assert first.process.returncode is None

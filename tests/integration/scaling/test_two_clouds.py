@@ -66,11 +66,12 @@ async def test_r7_while_a_cloud_is_not_seen_only_the_other_one_shrinks(deploy: D
     world = deploy(pools=(replace(OWN, cap=1), BURST), max_instances=3)
     await world.send(8)
     await world.tick()
-    await world.beat()
     await world.finish_all()
     world.cloud.faults = dict.fromkeys(("instances", "drain"), DEAD)
 
-    await world.tick(5)
+    await world.tick(4)
+    await world.beat()
+    await world.tick()
     await world.shrinks_to(1)
     assert await in_pools(world) == ["own"]
     assert world.autoscaler.errors["Unavailable"] == 5, "it is not even asked to drain"

@@ -77,6 +77,16 @@ def test_heartbeats_of_others_and_of_an_earlier_bearer_of_the_name_do_not_count(
     assert not member.has_beaten
 
 
+def test_what_was_said_lately_is_kept_oldest_first_whether_by_name_or_by_id() -> None:
+    by_id = heartbeat(1, age_seconds=2, process=2).model_copy(update={"instance": "i1"})
+    last, first, stale = (heartbeat(1, age_seconds=age, process=age) for age in (1, 3, 16))
+
+    member = the_member(instance(1), last, stale, first, by_id)
+
+    assert member.fresh == (first, by_id, last)
+    assert the_member(instance(2), last, stale, first, by_id).fresh == ()
+
+
 def test_what_the_cloud_says_of_failed_and_draining_ones_stands() -> None:
     assert the_member(instance(1, State.FAILED), heartbeat(1)).activity is Activity.FAILED
 

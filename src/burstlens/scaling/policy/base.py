@@ -1,12 +1,23 @@
 """The policy port: how many instances are wanted."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from burstlens.scaling.observation import Observation
 
 
 class Policy(Protocol):
-    """Decides the size of the fleet. Pure: no I/O, no clock, no memory but what the observation brings."""
+    """Decides the size of the fleet. No I/O, no clock, no chance.
+
+    It may remember what it observed, for one fleet; the same observations in the same order give the same wishes.
+    """
 
     def desired(self, observation: Observation) -> int:
         """How many instances there should be. Guardrails and placement come after it."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A policy that can say why; any policy may be one."""
+
+    def explain(self, observation: Observation) -> str:
+        """One clause in words: what `desired` makes of this observation, and why. It does not name the policy."""

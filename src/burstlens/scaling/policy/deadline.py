@@ -1,0 +1,246 @@
+"""`deadline`: the fewest billed seconds such that requests meet their deadline; docs/decisions/0017-deadline.md.
+
+No I/O, no clock, no chance: the same observations in the same order give the same wishes.
+"""
+
+import math
+
+import numpy as np
+
+from burstlens.clouds.base import Billing
+from burstlens.scaling.due import Crew, Due, more
+from burstlens.scaling.forecast import Load
+from burstlens.scaling.insurance import CATCHING_UP, Insurance
+from burstlens.scaling.observation import Observation, Prospect
+from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.rehearsal import WINDOWS, Conditions
+
+_LEVEL_TICKS = 6
+"""The load that is expected to go on is the mean of so many ticks."""
+_CALM_TICKS = 12
+"""Over so many, the load below which no idle instance is sent away."""
+_CALM_SHARE = 0.25
+"""A load of 2.75 instances keeps three: the third would have to come back within two minutes."""
+_MOST_STEPS = 720
+"""Ticks that are made up after nobody could look: more would be another load."""
+_BURST_MINIMUM = 60.0
+
+
+class Deadline:
+    """Launches as late as possible, keeps nobody beyond what is paid, insures against what no boot is in time for.
+
+    1. *Late*: work is due; as long as the same number of instances can be launched a tick later, they are. Requests
+       that come meanwhile share the launch.
+    2. *Paid*: an idle instance is sent away when its billing's minimum is used up, and not before.
+    3. *Insured*: only where a boot is slower than the deadline, a reserve is kept (`Insurance`).
+    4. *Priced*: with `waiting_price_per_hour`, a launch is worth it once the waiting of the backlog has cost as much.
+    """
+
+    def __init__(self, options: ScalingOptions) -> None:
+        self._options = options
+        self._load = Load(max(*WINDOWS, _CALM_TICKS, _LEVEL_TICKS))
+        self._insurance: Insurance | None = None
+        self._conditions: Conditions | None = None
+        self._began_at: float | None = None
+        self._why = "nothing is known yet"
+
+    @classmethod
+    def from_options(cls, options: ScalingOptions) -> "Deadline":
+        """The policy with the numbers of the settings."""
+        return cls(options)
+
+    def desired(self, observation: Observation) -> int:
+        """Between `min_instances` and `max_instances`, whatever was observed. Call it once for each observation."""
+        if self._began_at is None:
+            self._began_at = observation.at
+        pool = self._next_pool(observation)
+        boot_seconds = max(pool.boot_seconds, pool.slow_boot_seconds)
+        late_seconds = boot_seconds + self._options.tick_seconds - self._options.deadline_seconds + pool.service_seconds
+        reserve = self._learn(observation, pool, late_seconds)
+        dues = self._dues(observation, pool, late_seconds)
+        wish = self._wish(observation, pool, boot_seconds, dues, reserve)
+        return max(self._options.min_instances, min(self._options.max_instances, wish))
+
+    def explain(self, observation: Observation) -> str:
+        """Why the last wish is what it is."""
+        oldest = observation.traffic.backlog[0].at if observation.traffic.backlog else observation.at
+        waiting = f"depth {observation.depth}, the oldest for {max(0.0, observation.at - oldest):.0f} s"
+        return f"{waiting if observation.depth else 'nothing waits'}, {observation.instances} instances: {self._why}"
+
+    def _next_pool(self, observation: Observation) -> Prospect:
+        """Where the next instance would come from."""
+        known = Prospect("", self._options.boot_seconds, self._options.service_seconds, billing=Billing(1.0, 60.0))
+        open_pools = [pool for pool in observation.prospects if pool.room > 0]
+        return next(iter([*open_pools, *observation.prospects]), known)
+
+    def _learn(self, observation: Observation, pool: Prospect, late_seconds: float) -> int:
+        """Take the tick in, and return the reserve: 0 where a launch is always in time."""
+        tick = self._options.tick_seconds
+        traffic = observation.traffic
+        steps = max(1, min(_MOST_STEPS, round(traffic.seconds / tick)))
+        insured = late_seconds > 0
+        if insured:
+            self._come_to_conditions(pool)
+        missed = self._newly_late(observation, steps * tick)
+        reserve = 0
+        for step in range(steps):
+            arrived = traffic.arrived / steps
+            self._load.after(arrived)
+            if insured and self._insurance is not None:
+                reserve = self._insurance.after(arrived, missed if step == 0 else 0.0, self._load)
+        return reserve
+
+    def _come_to_conditions(self, pool: Prospect) -> None:
+        options = self._options
+        conditions = Conditions(
+            tick_seconds=options.tick_seconds,
+            deadline_seconds=options.deadline_seconds,
+            service_seconds=pool.service_seconds,
+            boot_seconds=pool.boot_seconds,
+            minimum_seconds=pool.billing.minimum_seconds or _BURST_MINIMUM,
+            miss_seconds=CATCHING_UP / (1.0 - options.attainment),
+            cap=options.max_instances,
+        )
+        if self._insurance is None:
+            self._insurance = Insurance(conditions, 1.0 - options.attainment)
+        elif conditions != self._conditions:
+            self._insurance.under(conditions)
+        self._conditions = conditions
+
+    def _newly_late(self, observation: Observation, seconds: float) -> float:
+        """Requests whose deadline passed since the last look."""
+        oldest = observation.at - self._options.deadline_seconds - self._options.tick_seconds / 2
+        return sum(wave.count for wave in observation.traffic.backlog if oldest - seconds < wave.at - 1e-9 <= oldest)
+
+    def _dues(self, observation: Observation, pool: Prospect, late_seconds: float) -> list[Due]:
+        """What waits, and of what is expected, only that for which a launch of the next tick would be too late."""
+        options, tick = self._options, self._options.tick_seconds
+        service, slack = pool.service_seconds, options.deadline_seconds - pool.service_seconds
+        # Within its tick nobody knows when a request came: where all can be in time, it came first of all.
+        early = tick / 2 if late_seconds > 0 else tick + 1.0
+        dues, requests = [], 0.0
+        for wave in observation.traffic.backlog:
+            requests += wave.count
+            dues.append(Due(wave.at - early + slack - observation.at, requests * service))
+        if late_seconds > 0:
+            expected = self._load.mean(_LEVEL_TICKS)
+            horizon = range(1, math.ceil(late_seconds / tick) + 3)
+            dues += [Due(n * tick + slack - tick / 2, (requests + expected * n) * service) for n in horizon]
+        return dues
+
+    def _wish(
+        self, observation: Observation, pool: Prospect, boot_seconds: float, dues: list[Due], reserve: int
+    ) -> int:
+        there = observation.instances
+        crew = _crew(observation, pool, boot_seconds)
+        tick = self._options.tick_seconds
+        now = more(dues, crew, boot_seconds, 0.0, self._share_out)
+        later = more(dues, crew, boot_seconds, tick, self._share_out)
+        wish, why = there, "they suffice"
+        if now and later > now:
+            wish, why = there + now, f"{now} more are needed, and later it would take more"
+        elif now:
+            why = f"{now} more are needed, but may still wait"
+        for count, reason in (
+            (self._worth_it(observation, pool), "waiting would cost more than they do"),
+            (reserve, f"{reserve} are kept in reserve, since a boot of {boot_seconds:.0f} s is too slow"),
+        ):
+            if count > wish:
+                wish, why = count, reason
+        if wish > there or now:
+            self._why = why
+            return max(wish, there)
+        return self._shrunk(observation, pool, boot_seconds, dues, crew, max(reserve, self._worth_keeping(pool)))
+
+    def _share_out(self, left: float, serving: float) -> float:
+        if self._conditions is None or self._insurance is None:
+            return serving
+        arriving = self._load.mean(_LEVEL_TICKS) / self._options.tick_seconds
+        return float(self._conditions.catch_up_seconds(np.asarray(left), arriving))
+
+    def _shrunk(
+        self, observation: Observation, pool: Prospect, boot_seconds: float, dues: list[Due], crew: Crew, least: int
+    ) -> int:
+        """Send idle ones away that are paid for no longer, as long as nobody has to come back for what is known."""
+        there, tick = observation.instances, self._options.tick_seconds
+        idle = observation.running - min(observation.running, max(observation.busy, 0))
+        if not idle:
+            self._why = "all are at work"
+            return there
+        if observation.pending and observation.depth:
+            self._why = "some boot, and there is work for them"
+            return there
+        if self._began_at is not None and observation.at - self._began_at < boot_seconds:
+            self._why = "too little is known to send anybody away"
+            return there
+        paid = _paid(observation, tick)
+        calm = self._load.mean(_CALM_TICKS) / tick * pool.service_seconds + _CALM_SHARE
+        least = max(least, math.floor(calm))
+        away = min(idle, observation.running - paid, there - least)
+        while away > 0 and more(dues, crew.without(away), boot_seconds, tick, self._share_out):
+            away -= 1
+        if away > 0:
+            self._why = f"{away} idle and paid for no longer"
+            return there - away
+        self._why = f"{idle} idle, but {'paid for' if paid else 'kept'}"
+        return there
+
+    def _worth_it(self, observation: Observation, pool: Prospect) -> int:
+        """How many are worth their price to those who wait; 0 while that is not so yet.
+
+        m instances work off b requests in b·S/m seconds, in which half of them wait on average: m·M·p + w·b²·S / 2m is
+        least at m = b·√(w·S / 2·M·p). And, as with a pair of skis, they are bought once what was paid for doing without
+        (the waiting so far) has cost as much as they do.
+        """
+        waiting_price, depth = self._options.waiting_price_per_hour, observation.depth
+        if not depth:
+            return 0
+        launch_seconds = max(pool.billing.minimum_seconds, pool.boot_seconds, self._options.tick_seconds)
+        if not pool.price_per_hour:
+            # Where an instance costs nothing, nobody is to wait for one longer than for its boot.
+            return math.ceil(depth * pool.service_seconds / launch_seconds)
+        if not waiting_price:
+            return 0
+        waited = sum(wave.count * (observation.at - wave.at) for wave in observation.traffic.backlog)
+        count = depth * math.sqrt(waiting_price * pool.service_seconds / (2 * launch_seconds * pool.price_per_hour))
+        launches = max(1, round(count))
+        if launches <= observation.instances or waited * waiting_price < launch_seconds * pool.price_per_hour:
+            return 0
+        return launches
+
+    def _worth_keeping(self, pool: Prospect) -> int:
+        """How many are worth keeping for the load as it is: ρ + √(ρ·w/p), which is where n·p + w·ρ/(n − ρ) is least."""
+        waiting_price = self._options.waiting_price_per_hour
+        if not waiting_price or not pool.price_per_hour:
+            return 0
+        load = self._load.mean(_CALM_TICKS) / self._options.tick_seconds * pool.service_seconds
+        return math.floor(load + math.sqrt(load * waiting_price / pool.price_per_hour) + 0.5)
+
+
+def _crew(observation: Observation, pool: Prospect, boot_seconds: float) -> Crew:
+    """The fleet in instances of this pool's speed; without cohorts, all are alike."""
+    pools = {each.name: each for each in observation.prospects}
+    if not observation.cohorts:
+        booting = ((boot_seconds, float(observation.pending)),) if observation.pending else ()
+        return Crew(float(observation.running), booting)
+    running, booting_ones = 0.0, []
+    for cohort in observation.cohorts:
+        own = pools.get(cohort.pool, pool)
+        count = cohort.count * pool.service_seconds / own.service_seconds
+        if cohort.booting:
+            boot = max(own.boot_seconds, own.slow_boot_seconds)
+            booting_ones.append((max(0.0, boot - cohort.age_seconds), count))
+        else:
+            running += count
+    return Crew(running, tuple(booting_ones))
+
+
+def _paid(observation: Observation, tick_seconds: float) -> int:
+    """How many of those running are paid for beyond the next tick."""
+    billings = {pool.name: pool.billing for pool in observation.prospects}
+    return sum(
+        cohort.count
+        for cohort in observation.cohorts
+        if not cohort.booting
+        and billings.get(cohort.pool, Billing()).paid_seconds_left(cohort.age_seconds, tick_seconds) > 0
+    )
