@@ -11,6 +11,8 @@ from burstlens.scaling.members import Member
 _BOOTS = 20
 _SLOW = 0.95
 """Of 20 boots one may be odd; more than that are what a plan has to reckon with."""
+UNSEEN = 1 / 3
+"""By how much of itself a slow boot may be longer than the only one that was seen, or than what settings say."""
 _TOLD = 31
 """A worker's first word is of a single request, so that of the only one in a pool must not be taken for the pool's."""
 _LAPS = 31
@@ -57,8 +59,15 @@ class Estimate:
 
     @property
     def slow_boot_seconds(self) -> float | None:
-        """What 19 of 20 boots stay within (nearest rank), so the longest one of fewer; None before the first."""
-        return sorted(self.boots)[math.ceil(_SLOW * len(self.boots)) - 1] if self.boots else None
+        """What 19 of 20 boots stay within (nearest rank); None before the first.
+
+        Of fewer it is the longest one and a part more, a third after one boot: the longest of a few is soon outdone.
+        """
+        if not self.boots:
+            return None
+        seen = len(self.boots)
+        slow = sorted(self.boots)[math.ceil(_SLOW * seen) - 1]
+        return slow if seen == _BOOTS else slow * (1 + UNSEEN / seen)
 
     @property
     def service_seconds(self) -> float | None:

@@ -1,8 +1,8 @@
 """What may come next, from what has come: the level of the load now, and the highest it reached lately. Pure.
 
-Decided by measurement (docs/decisions/0017-deadline.md): within one boot time, the mean of the last half minute was as
-good as a level with a trend, and what separates a cheap fleet from a punctual one is not the expected load but the
-spikes. So spikes are not predicted: the load's own recent peaks stand for the next one.
+Decided by measurement (docs/decisions/0017-deadline.md): for the time that a boot takes, a trend made the mean of the
+last half minute dearer and no better, and what separates a cheap fleet from a punctual one is not the expected load but
+the spikes. They are not predicted: the load's own recent peaks stand for the next one.
 """
 
 from collections import deque

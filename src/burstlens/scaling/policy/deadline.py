@@ -9,14 +9,18 @@ import numpy as np
 
 from burstlens.clouds.base import Billing
 from burstlens.scaling.due import Crew, Due, more
+from burstlens.scaling.estimate import UNSEEN
 from burstlens.scaling.forecast import Load
 from burstlens.scaling.insurance import CATCHING_UP, Insurance
 from burstlens.scaling.observation import Observation, Prospect
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.rehearsal import WINDOWS, Conditions
+from burstlens.scaling.worth import haste_seconds, worth_keeping, worth_launching
 
 _LEVEL_TICKS = 6
 """The load that is expected to go on is the mean of so many ticks."""
+_LULL_TICKS = 4
+"""After so many without an arrival, to wait for more requests that share a launch is only a risk."""
 _CALM_TICKS = 12
 """Over so many, the load below which no idle instance is sent away."""
 _CALM_SHARE = 0.25
@@ -54,8 +58,8 @@ class Deadline:
         if self._began_at is None:
             self._began_at = observation.at
         pool = self._next_pool(observation)
-        boot_seconds = max(pool.boot_seconds, pool.slow_boot_seconds)
-        late_seconds = boot_seconds + self._options.tick_seconds - self._options.deadline_seconds + pool.service_seconds
+        boot_seconds = max(pool.boot_seconds, pool.slow_boot_seconds or pool.boot_seconds * (1 + UNSEEN))
+        late_seconds = -self._slack(pool, boot_seconds)
         reserve = self._learn(observation, pool, late_seconds)
         dues = self._dues(observation, pool, late_seconds)
         wish = self._wish(observation, pool, boot_seconds, dues, reserve)
@@ -66,6 +70,11 @@ class Deadline:
         oldest = observation.traffic.backlog[0].at if observation.traffic.backlog else observation.at
         waiting = f"depth {observation.depth}, the oldest for {max(0.0, observation.at - oldest):.0f} s"
         return f"{waiting if observation.depth else 'nothing waits'}, {observation.instances} instances: {self._why}"
+
+    def _slack(self, pool: Prospect, boot_seconds: float) -> float:
+        """How long a request may have waited when an instance is launched for it, in seconds; below 0, it is late."""
+        options = self._options
+        return options.deadline_seconds - pool.service_seconds - boot_seconds - options.tick_seconds
 
     def _next_pool(self, observation: Observation) -> Prospect:
         """Where the next instance would come from."""
@@ -135,14 +144,17 @@ class Deadline:
         crew = _crew(observation, pool, boot_seconds)
         tick = self._options.tick_seconds
         now = more(dues, crew, boot_seconds, 0.0, self._share_out)
-        later = more(dues, crew, boot_seconds, tick, self._share_out)
+        haste = haste_seconds(observation, pool, self._slack(pool, boot_seconds), now)
+        later = more(dues, crew, boot_seconds, tick + haste, self._share_out)
         wish, why = there, "they suffice"
         if now and later > now:
             wish, why = there + now, f"{now} more are needed, and later it would take more"
+        elif now and not self._load.mean(_LULL_TICKS):
+            wish, why = there + now, f"{now} more are needed, and nobody else comes for whom to wait"
         elif now:
             why = f"{now} more are needed, but may still wait"
         for count, reason in (
-            (self._worth_it(observation, pool), "waiting would cost more than they do"),
+            (worth_launching(observation, pool, self._options), "waiting would cost more than they do"),
             (reserve, f"{reserve} are kept in reserve, since a boot of {boot_seconds:.0f} s is too slow"),
         ):
             if count > wish:
@@ -150,7 +162,11 @@ class Deadline:
         if wish > there or now:
             self._why = why
             return max(wish, there)
-        return self._shrunk(observation, pool, boot_seconds, dues, crew, max(reserve, self._worth_keeping(pool)))
+        load = self._load.mean(_CALM_TICKS) / tick * pool.service_seconds
+        kept = max(
+            reserve, math.floor(load + _CALM_SHARE), worth_keeping(load, pool, self._options.waiting_price_per_hour)
+        )
+        return self._shrunk(observation, boot_seconds, dues, crew, kept)
 
     def _share_out(self, left: float, serving: float) -> float:
         if self._conditions is None or self._insurance is None:
@@ -158,9 +174,7 @@ class Deadline:
         arriving = self._load.mean(_LEVEL_TICKS) / self._options.tick_seconds
         return float(self._conditions.catch_up_seconds(np.asarray(left), arriving))
 
-    def _shrunk(
-        self, observation: Observation, pool: Prospect, boot_seconds: float, dues: list[Due], crew: Crew, least: int
-    ) -> int:
+    def _shrunk(self, observation: Observation, boot_seconds: float, dues: list[Due], crew: Crew, least: int) -> int:
         """Send idle ones away that are paid for no longer, as long as nobody has to come back for what is known."""
         there, tick = observation.instances, self._options.tick_seconds
         idle = observation.running - min(observation.running, max(observation.busy, 0))
@@ -174,8 +188,6 @@ class Deadline:
             self._why = "too little is known to send anybody away"
             return there
         paid = _paid(observation, tick)
-        calm = self._load.mean(_CALM_TICKS) / tick * pool.service_seconds + _CALM_SHARE
-        least = max(least, math.floor(calm))
         away = min(idle, observation.running - paid, there - least)
         while away > 0 and more(dues, crew.without(away), boot_seconds, tick, self._share_out):
             away -= 1
@@ -184,37 +196,6 @@ class Deadline:
             return there - away
         self._why = f"{idle} idle, but {'paid for' if paid else 'kept'}"
         return there
-
-    def _worth_it(self, observation: Observation, pool: Prospect) -> int:
-        """How many are worth their price to those who wait; 0 while that is not so yet.
-
-        m instances work off b requests in b·S/m seconds, in which half of them wait on average: m·M·p + w·b²·S / 2m is
-        least at m = b·√(w·S / 2·M·p). And, as with a pair of skis, they are bought once what was paid for doing without
-        (the waiting so far) has cost as much as they do.
-        """
-        waiting_price, depth = self._options.waiting_price_per_hour, observation.depth
-        if not depth:
-            return 0
-        launch_seconds = max(pool.billing.minimum_seconds, pool.boot_seconds, self._options.tick_seconds)
-        if not pool.price_per_hour:
-            # Where an instance costs nothing, nobody is to wait for one longer than for its boot.
-            return math.ceil(depth * pool.service_seconds / launch_seconds)
-        if not waiting_price:
-            return 0
-        waited = sum(wave.count * (observation.at - wave.at) for wave in observation.traffic.backlog)
-        count = depth * math.sqrt(waiting_price * pool.service_seconds / (2 * launch_seconds * pool.price_per_hour))
-        launches = max(1, round(count))
-        if launches <= observation.instances or waited * waiting_price < launch_seconds * pool.price_per_hour:
-            return 0
-        return launches
-
-    def _worth_keeping(self, pool: Prospect) -> int:
-        """How many are worth keeping for the load as it is: ρ + √(ρ·w/p), which is where n·p + w·ρ/(n − ρ) is least."""
-        waiting_price = self._options.waiting_price_per_hour
-        if not waiting_price or not pool.price_per_hour:
-            return 0
-        load = self._load.mean(_CALM_TICKS) / self._options.tick_seconds * pool.service_seconds
-        return math.floor(load + math.sqrt(load * waiting_price / pool.price_per_hour) + 0.5)
 
 
 def _crew(observation: Observation, pool: Prospect, boot_seconds: float) -> Crew:
@@ -228,7 +209,7 @@ def _crew(observation: Observation, pool: Prospect, boot_seconds: float) -> Crew
         own = pools.get(cohort.pool, pool)
         count = cohort.count * pool.service_seconds / own.service_seconds
         if cohort.booting:
-            boot = max(own.boot_seconds, own.slow_boot_seconds)
+            boot = max(own.boot_seconds, own.slow_boot_seconds or own.boot_seconds * (1 + UNSEEN))
             booting_ones.append((max(0.0, boot - cohort.age_seconds), count))
         else:
             running += count
