@@ -39,7 +39,7 @@ bench: $(VENV)/.dev ## measure, as ratios within one run
 	@$(BIN)/python bench/simulator.py
 
 bench-policies: $(VENV)/.dev ## scaling policies against those of peers and a lower bound, in the simulator: an hour
-	@$(BIN)/python bench/policies.py
+	@$(BIN)/python bench/policies.py $(ARGS)
 
 lab-aws: $(VENV)/.dev ## AWS on this machine, to try a deployment on: its instances are processes here
 	@$(BIN)/python -m lab.aws

@@ -1,0 +1,207 @@
+"""`deadline`, tick by tick."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from burstlens.clouds.base import Billing
+from burstlens.scaling.observation import Cohort, Observation, Prospect
+from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.policy.deadline import Deadline
+from burstlens.scaling.traffic import Traffic
+
+PUBLIC = Prospect("public", 45.0, 0.5, price_per_hour=1.0, billing=Billing(1, 60), room=19, slow_boot_seconds=45.0)
+LONG = ScalingOptions(policy="deadline", deadline_seconds=120.0)
+
+
+class Watch:
+    """Shows a policy one tick after the other."""
+
+    def __init__(self, options: ScalingOptions = LONG, pool: Prospect = PUBLIC, at: float = 1000.0) -> None:
+        self.policy = Deadline(options)
+        self.pool = pool
+        self.at = at
+        self.traffic = Traffic()
+        self.done = 0.0
+
+    def see(self, depth: int, cohorts: tuple[Cohort, ...] = (), *, done: float = 0.0, busy: int = 0) -> Observation:
+        self.at += 5.0
+        self.done += done
+        self.traffic = self.traffic.after(self.at, depth, self.done)
+        return Observation(
+            depth,
+            (depth,),
+            pending=sum(c.count for c in cohorts if c.booting),
+            running=sum(c.count for c in cohorts if not c.booting),
+            busy=busy,
+            at=self.at,
+            cohorts=cohorts,
+            prospects=(self.pool,),
+            traffic=self.traffic,
+        )
+
+    def wish(self, depth: int, cohorts: tuple[Cohort, ...] = (), *, done: float = 0.0, busy: int = 0) -> int:
+        return self.policy.desired(self.see(depth, cohorts, done=done, busy=busy))
+
+    def first_wish(self, burst: int) -> int:
+        """For so many that come at once and nobody after them."""
+        return next(wish for _ in range(100) if (wish := self.wish(burst)))
+
+
+def running(count: int, age_seconds: float) -> Cohort:
+    return Cohort("public", count, age_seconds, booting=False)
+
+
+def test_a_launch_waits_while_as_few_would_do_a_tick_later_and_requests_still_come() -> None:
+    watch = Watch()
+    wishes = [watch.wish(number) for number in range(1, 40)]
+    first = next(number for number, wish in enumerate(wishes) if wish)
+
+    # 120 − 45 − 0.5 s, less the tick in which nobody knows when they came, its second, and the tick to come.
+    assert 12 <= first <= 13
+    assert wishes[first] == 1
+
+
+def test_nobody_is_waited_for_when_nobody_comes_any_more() -> None:
+    watch = Watch()
+
+    assert [watch.wish(10) for _ in range(6)] == [0, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("burst", "fleet"), [(10, 1), (100, 1), (500, 4), (1000, 8), (100_000, 19)])
+def test_a_burst_gets_the_fewest_that_are_in_time(burst: int, fleet: int) -> None:
+    watch = Watch()
+
+    assert watch.first_wish(burst) == fleet
+
+
+def test_idle_ones_go_when_what_was_paid_for_is_used_up_and_not_before() -> None:
+    watch = Watch(at=0.0)
+    for _ in range(30):
+        watch.wish(0, (running(3, 59),))
+
+    assert watch.wish(0, (running(3, 59),)) == 3
+    assert watch.wish(0, (running(2, 60), running(1, 59))) == 1
+    assert watch.wish(0, (running(3, 60),), busy=2) == 2
+
+
+def test_hours_are_used_to_their_end() -> None:
+    watch = Watch(pool=replace(PUBLIC, billing=Billing(3600, 0)))
+    for _ in range(30):
+        watch.wish(0, (running(1, 100),))
+
+    assert watch.wish(0, (running(1, 3000),)) == 1
+    assert watch.wish(0, (running(1, 3600),)) == 0
+
+
+def test_r20_after_a_restart_nobody_is_sent_away_for_the_time_of_a_boot() -> None:
+    watch = Watch()
+    wishes = [watch.wish(0, (running(9, 500),)) for _ in range(12)]
+
+    assert wishes[:9] == [9] * 9
+    assert wishes[-1] == 0
+
+
+def test_r1_those_that_boot_count() -> None:
+    watch = Watch()
+    launched = watch.first_wish(1000)
+    booting = (Cohort("public", launched, 5.0, booting=True),)
+
+    assert watch.wish(1000, booting) == launched
+
+
+def test_a_faster_pool_needs_fewer() -> None:
+    slow, fast = Watch(), Watch(pool=replace(PUBLIC, service_seconds=0.25))
+
+    assert slow.first_wish(1000) == 8
+    assert fast.first_wish(1000) == 4
+
+
+def test_instances_of_a_slower_pool_count_for_what_they_do() -> None:
+    def more_than(pool: str) -> int:
+        own = Prospect("own", 45.0, 5.0, room=0)
+        watch = Watch()
+        for _ in range(20):
+            seen = replace(watch.see(1000, (Cohort(pool, 4, 500.0, booting=False),), busy=4), prospects=(own, PUBLIC))
+            if (wish := watch.policy.desired(seen)) > 4:
+                return wish - 4
+        return 0
+
+    assert more_than("own") > more_than("public") > 0
+
+
+def test_where_an_instance_costs_nothing_nobody_waits_to_the_last() -> None:
+    watch = Watch(pool=replace(PUBLIC, price_per_hour=0.0, billing=Billing(), boot_seconds=1.0, slow_boot_seconds=1.0))
+
+    assert watch.wish(100) == 10, "50 s of work in a tick"
+
+
+def test_r17_a_price_for_waiting_makes_it_launch_sooner() -> None:
+    def launched_after(price: float) -> int:
+        watch = Watch(LONG.model_copy(update={"waiting_price_per_hour": price}))
+        return next(tick for tick in range(100) if watch.wish(tick + 1))
+
+    assert launched_after(10.0) < launched_after(0.5) < launched_after(0.0)
+
+
+def test_a_boot_slower_than_the_deadline_keeps_somebody_there() -> None:
+    options = LONG.model_copy(update={"deadline_seconds": 30.0})
+    watch = Watch(options)
+    watch.wish(5)
+    fleet = (running(2, 100),)
+    watch.wish(0, fleet, done=5)
+    for _ in range(11):
+        watch.wish(0, fleet)
+
+    assert watch.wish(0, fleet) == 1
+    assert Watch(options).wish(0, fleet) == 2, "a restart; nobody came yet"
+
+
+def test_ticks_that_nobody_saw_are_made_up_for() -> None:
+    options = LONG.model_copy(update={"deadline_seconds": 30.0})
+    watch = Watch(options)
+    watch.wish(3)
+    watch.at += 10 * 3600.0
+
+    assert watch.wish(3) >= 1
+
+
+OBSERVED = st.tuples(
+    st.integers(0, 5000), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.floats(0, 1e5)
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(OBSERVED, max_size=25),
+    st.sampled_from([0.1, 5.0, 30.0, 120.0, 100_000.0]),
+    st.sampled_from([0.5, 0.99, 0.9999]),
+    st.sampled_from([0.0, 0.01, 100.0]),
+    st.sampled_from([PUBLIC, replace(PUBLIC, price_per_hour=0.0, room=0), replace(PUBLIC, service_seconds=200.0)]),
+)
+def test_whatever_is_seen_it_stays_within_its_bounds_and_says_the_same_of_the_same(
+    seen: list[tuple[int, int, int, int, float]], deadline: float, attainment: float, price: float, pool: Prospect
+) -> None:
+    options = ScalingOptions(
+        policy="deadline",
+        deadline_seconds=deadline,
+        attainment=attainment,
+        waiting_price_per_hour=price,
+        min_instances=1,
+        max_instances=40,
+    )
+    watch, twin = Watch(options, pool), Deadline(options)
+    for depth, boots, runs, busy, age in seen:
+        fleet = (Cohort("public", boots, min(age, 60.0), booting=True), Cohort("gone", runs, age, booting=False))
+        observation = watch.see(depth, fleet, done=busy, busy=busy)
+        wish = watch.policy.desired(observation)
+
+        assert 1 <= wish <= 40
+        assert twin.desired(observation) == wish
+        assert watch.policy.explain(observation)
+
+
+def test_it_does_without_knowing_any_pool() -> None:
+    assert Deadline(LONG).desired(Observation(5, (5,), running=1)) in {0, 1}
