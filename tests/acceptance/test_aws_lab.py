@@ -52,15 +52,16 @@ def name_of(instance: Mapping[str, Any]) -> str:
 
 
 async def nothing_is_left(account: Account, watch: Watch) -> bool:
-    """No instance, no response queue, no request, no lease, no dead letter; and there were never too many machines."""
+    """No instance, no response queue, no request, no dead letter, no term but the last; never too many machines."""
     queues = await account.queues()
     assert max(watch.counts) <= CAP
     assert all(instance["State"]["Name"] == "terminated" for instance in (await account.instances()).values())
     assert not [name for name in queues if "responses" in name]
     assert queues["lab-requests"] == 0
     assert set(queues.values()) == {0}
-    folders = {key.partition("/")[0] for key in await account.objects("fleet")}
-    assert folders <= {"autoscaler.json", "heartbeats", "results"}
+    folders = Counter(key.partition("/")[0] for key in await account.objects("fleet"))
+    assert folders.keys() <= {"autoscaler", "autoscaler.json", "decisions", "heartbeats", "results"}
+    assert folders["autoscaler"] == 1
     return True
 
 

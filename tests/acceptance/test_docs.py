@@ -1,11 +1,13 @@
 """Every command in README and docs is run, as it stands there."""
 
+import json
 import re
 import shutil
 import signal
 import socket
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,19 @@ def commands(page: Path) -> list[str]:
     ]
 
 
+def outputs(page: Path) -> dict[str, str]:
+    """By the last command of a block, what the page says that it prints: the block of text right after it."""
+    shown = {}
+    for (kind, text), (next_kind, output) in pairwise(BLOCK.findall(page.read_text())):
+        if (kind, next_kind) == ("sh", "text"):
+            shown[text.splitlines()[-1]] = output
+    return shown
+
+
 BAKE = "burstlens image bake --cloud openstack"
 """Takes minutes, and more than this test's machine need have: tests/openstack/test_baked_image.py runs it."""
+COLUMNS = 96
+"""Of the terminal in which the outputs that the pages show were made."""
 ON_THE_LAB = {"m1.small": "lab.tiny"}
 """Flavors have other names there."""
 
@@ -78,6 +91,7 @@ async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
     (home.folder / "people" / "Grace_Hopper.jpg").write_bytes(face_picture("hopper.jpg"))
     port = str(free_port())
     server: Running | None = None
+    shown = outputs(page)
     for line in commands(page):
         command = line.replace(".venv/bin/", "").replace("8000", port)
         for name, own in ON_THE_LAB.items():
@@ -91,13 +105,35 @@ async def test_the_commands_work(page: Path, home: Home, cloud: None) -> None:
             server = await home.start(*command.split()[1:], "--port", port)
             assert (await server.url()).endswith(f":{port}")
         else:
-            done = await home.shell(command)
+            done = await home.shell(f"COLUMNS={COLUMNS} {command}" if line in shown else command)
             assert done.code == 0, f"{line}\n{done.out}\n{done.err}"
             assert done.out, line
             assert '"type":"/problems' not in done.out, f"{line}\n{done.out}"
+            if line in shown:
+                assert trimmed(shown[line]) == trimmed(done.out), f"the page shows another output of: {line}"
     if server is not None:
         assert (await server.end(signal.SIGTERM)).code == 0
-    assert home.processes() == set()
+    await home.no_process_is_left()
+
+
+@pytest.mark.anyio
+async def test_a_policy_of_ones_own_is_as_simple_as_the_page_says(home: Home) -> None:
+    text = blocks(ROOT / "docs" / "scaling-decisions.md", "python")[0]
+    (home.folder / "my_fleet.py").write_text(text)
+
+    done = await home.shell(
+        "PYTHONPATH=. burstlens simulate --arrivals burst:100 --policy my_fleet:Latency"
+        " --deadline 10 --no-oracle --json"
+    )
+
+    assert done.code == 0, done.err
+    (found,) = json.loads(done.out)["policies"]
+    assert (found["policy"], found["peak"]) == ("my_fleet:Latency", 5), "100 requests of 0.5 s within 10 s"
+
+
+def trimmed(output: str) -> list[str]:
+    """Its lines without the blanks that a table is filled up with."""
+    return [line.rstrip() for line in output.rstrip().splitlines()]
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from burstlens.scaling.options import ScalingOptions
 from burstlens.simulate.picture import INK, MARKERS, PALETTE, svg
-from burstlens.simulate.plots import WIDE, plain_ticks
+from burstlens.simulate.plots import plain_ticks
 from burstlens.simulate.row import Row
 from burstlens.simulate.trial import Trial
 
@@ -21,6 +21,8 @@ WAITING_PRICES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Money for an hour of one request's waiting, in multiples of an instance's price per hour: several decades."""
 DEADLINE_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Multiples of the deadline that was asked for."""
+WIDE = 5.0
+"""From this ratio of the highest bill to the lowest, the axis is logarithmic: the cheap ones are what one looks for."""
 WAITING, DEADLINE = "waiting price", "deadline"
 """The two curves that `deadline` is drawn as, and how their settings begin."""
 
@@ -60,14 +62,22 @@ class Sweep:
                 families.setdefault(row.policy, []).append(row)
         return families
 
-    def undominated(self) -> list[Row]:
-        """Rows of peers that no point of a curve is both cheaper and faster than (or as cheap and as fast)."""
+    def undominated(self, attainment: float) -> list[Row]:
+        """Rows of peers that no point of a curve is both cheaper and faster than (or as cheap and as fast).
+
+        A point that answers too few in time is not held against a peer that answers enough.
+        """
         points = [row for curve in self.curves.values() for row in curve]
         return [
             row
             for family in self.peers.values()
             for row in family
-            if not any(point.money <= row.money and point.mean_seconds <= row.mean_seconds for point in points)
+            if not any(
+                point.money <= row.money
+                and point.mean_seconds <= row.mean_seconds
+                and (point.attainment >= attainment or row.attainment < attainment)
+                for point in points
+            )
         ]
 
 
@@ -129,6 +139,17 @@ def _panel(axes: "Axes", sweep: Sweep, attainment: float, latency: str) -> None:
                 [row.money for row in curve],
                 color=PALETTE[0],
                 linestyle=dashes,
-                marker="." if name == WAITING else "x",
+                marker="o" if name == WAITING else "D",
+                markersize=5,
+                markerfacecolor="none",
                 label=f"deadline, by {name}",
+            )
+            in_time = [row for row in curve if row.attainment >= attainment]
+            axes.plot(
+                [getattr(row, latency) for row in in_time],
+                [row.money for row in in_time],
+                color=PALETTE[0],
+                linestyle="",
+                marker="o" if name == WAITING else "D",
+                markersize=5,
             )

@@ -21,7 +21,6 @@ SAME_BILL = 1.02
 """Bills within 2 % of each other are one: a lower cap is worth more."""
 HEADROOM = 1.5
 """Of a cap over the most instances at once: tomorrow may bring more than the trace did."""
-
 DAY_SECONDS, MONTH_DAYS = 86_400.0, 30
 
 Simulate = Callable[[Sequence[Run]], Iterator[tuple[int, Row]]]
@@ -37,6 +36,11 @@ class Candidate:
     max_instances: int
     min_instances: int = 0
     standby: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Instances that stay whatever comes."""
+        return self.min_instances + self.standby
 
     @property
     def words(self) -> str:
@@ -162,7 +166,7 @@ class Plan:
             return (
                 f"a boot takes {boot:g} s, longer than the deadline: a rise that nothing announces is met only by "
                 f"instances that are there already, and the most that were tried, "
-                f"{max(_kept(tried) for tried in self.tried)}, did not suffice: raise --cap for more standby"
+                f"{max(tried.candidate.kept for tried in self.tried)}, did not suffice: raise --cap for more standby"
             )
         return f"the best attains {100 * closest.row.attainment:.2f} %: raise --deadline, or lower --attainment"
 
@@ -175,7 +179,7 @@ class Plan:
         """Of what is as good as the same: the lowest cap with headroom, else the highest; cheaper; fewer kept."""
         cap = tried.candidate.max_instances
         tight = cap < HEADROOM * tried.row.peak
-        return (tight, -cap if tight else cap, self.per_day(tried), _kept(tried))
+        return (tight, -cap if tight else cap, self.per_day(tried), tried.candidate.kept)
 
 
 def plan(scenario: Scenario, simulate: Simulate, budget_per_day: float | None = None) -> Iterator[tuple[int, Plan]]:
@@ -194,7 +198,7 @@ def plan(scenario: Scenario, simulate: Simulate, budget_per_day: float | None = 
 
     def step(candidates: Sequence[Candidate]) -> Iterator[tuple[int, Plan]]:
         known = {each.candidate for each in tried}
-        fresh = [candidate for candidate in dict.fromkeys(candidates) if candidate not in known]
+        fresh = [each for each in dict.fromkeys(candidates) if each not in known and each.kept <= each.max_instances]
         left = len(fresh)
         for index, row in simulate([candidate.run(scenario) for candidate in fresh]):
             tried.append(Tried(fresh[index], row))
@@ -204,17 +208,20 @@ def plan(scenario: Scenario, simulate: Simulate, budget_per_day: float | None = 
     def leader() -> Tried:
         return Plan(scenario, budget_per_day, tuple(tried)).by_policy[0]
 
-    cap = scenario.options.max_instances
-    kept = [count for count in KEPT if count <= cap]
+    highest = scenario.options.max_instances
     yield from step(
-        [Candidate(pools, "deadline", cap, standby=count) for pools in mixes(scenario.world.pools) for count in kept]
+        [
+            Candidate(pools, "deadline", most(pools, highest), standby=count)
+            for pools in mixes(scenario.world.pools)
+            for count in KEPT
+        ]
     )
-    pools = leader().candidate.pools
+    pools, cap = leader().candidate.pools, leader().candidate.max_instances
     yield from step(
         [
             candidate
             for policy in POLICIES
-            for count in kept
+            for count in KEPT
             for candidate in (
                 Candidate(pools, policy, cap, standby=count),
                 Candidate(pools, policy, cap, min_instances=count),
@@ -223,8 +230,7 @@ def plan(scenario: Scenario, simulate: Simulate, budget_per_day: float | None = 
     )
     first = leader()
     caps = [*(round(cap * part) for part in CAP_SHARES), math.ceil(HEADROOM * first.row.peak)]
-    lowest = max(1, _kept(first))
-    yield from step([replace(first.candidate, max_instances=max(lowest, min(cap, each))) for each in caps])
+    yield from step([replace(first.candidate, max_instances=max(1, min(cap, each))) for each in caps])
 
 
 def _lead_seconds(scenario: Scenario) -> float:
@@ -238,5 +244,6 @@ def mixes(pools: Sequence[SimulatedPool]) -> list[tuple[SimulatedPool, ...]]:
     return list(dict.fromkeys([tuple(pools), *((each,) for each in pools)]))
 
 
-def _kept(tried: Tried) -> int:
-    return tried.candidate.min_instances + tried.candidate.standby
+def most(pools: Sequence[SimulatedPool], cap: int) -> int:
+    """What the cap comes to in these pools, which may have room for fewer."""
+    return min(cap, sum(each.pool.cap for each in pools))

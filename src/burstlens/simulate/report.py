@@ -190,11 +190,11 @@ def pareto_words(study: Study) -> str:
     )
     if not any(study.sweep.curves.values()):
         return hollow
-    better = len(peers) - len(study.sweep.undominated())
+    better = len(peers) - len(study.sweep.undominated(study.attainment))
     return (
-        f"{hollow} Down and left is better. The curves are `deadline`: as waiting is given a higher price, and for "
-        f"deadlines from a quarter to four times the one that was asked for. Some point of them is at once as cheap "
-        f"and as fast on average as {better} of the {len(peers)} other settings."
+        f"{hollow} Down and left is better. The curves are the policy deadline: as waiting is given a higher price, "
+        f"and for deadlines from a quarter to four times the one that was asked for. For {better} of the {len(peers)} "
+        f"other settings, some point of the curves is at once as cheap and as fast on average, and in time if they are."
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing.process import BaseProcess
@@ -70,7 +71,9 @@ def rows(runs: Sequence[Run], jobs: int = 1) -> Iterator[tuple[int, Row]]:
     executor = ProcessPoolExecutor(min(jobs, len(runs)), multiprocessing.get_context("spawn"), _prepare)
     finished = False
     try:
-        futures = {executor.submit(_row, run): index for index, run in enumerate(runs)}
+        # A process that is half started is known to nobody who could end it.
+        with _uninterrupted():
+            futures = {executor.submit(_row, run): index for index, run in enumerate(runs)}
         for future in as_completed(futures):
             yield futures[future], future.result()
         finished = True
@@ -79,6 +82,22 @@ def rows(runs: Sequence[Run], jobs: int = 1) -> Iterator[tuple[int, Row]]:
             for process in multiprocessing.active_children():
                 process.terminate()
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the end of this; it only ever disturbs the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _row(run: Run) -> Row:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from burstlens.errors import Misconfigured
 from burstlens.scaling.options import ScalingOptions
@@ -68,10 +69,16 @@ def setting_of(peer: Peer) -> str:
 
 
 def _own(name: str, options: ScalingOptions) -> Trial:
-    if name not in {*POLICIES, *custom_names()} and "." not in name.partition(":")[0]:
-        raise Misconfigured(_unknown("policy", name, sorted({*POLICIES, *custom_names(), *GRID})))
+    if name not in {*POLICIES, *custom_names()} and (":" not in name or _is_misspelt_peer(name)):
+        raise Misconfigured(_unknown("policy", name.partition(":")[0], sorted({*POLICIES, *custom_names(), *GRID})))
     policy_from(options.model_copy(update={"policy": name}))
     return Trial(name)
+
+
+def _is_misspelt_peer(name: str) -> bool:
+    """Whether a ``module:attribute`` is rather meant for a peer in one of its settings."""
+    module = name.partition(":")[0]
+    return "." not in module and bool(difflib.get_close_matches(module, GRID, cutoff=0.8)) and not find_spec(module)
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:

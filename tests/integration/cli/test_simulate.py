@@ -91,6 +91,29 @@ async def test_ctrl_c_ends_it_with_what_is_done_and_leaves_nothing_running(home:
     await home.no_process_is_left()
 
 
+async def test_ctrl_c_while_processes_are_being_started_ends_it_as_well(home: Home) -> None:
+    """One that is half started when the executor gives up would keep the executor's pipe open, and its end waiting."""
+    (home.folder / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from multiprocessing import util\n"
+        "start, workers = util.spawnv_passfds, []\n"
+        "def started(path, arguments, descriptors):\n"
+        "    pid = start(path, arguments, descriptors)\n"
+        "    if '--multiprocessing-fork' in [os.fsdecode(each) for each in arguments]:\n"
+        "        workers.append(pid)\n"
+        "        if len(workers) == 2:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return pid\n"
+        "util.spawnv_passfds = started\n"
+    )
+    running = await home.start(*LONG, "--policy", "queue-ratio,keda", "--jobs", "2", PYTHONPATH=str(home.folder))
+    done = await running.ended()
+
+    assert done.code == 130
+    assert done.err == "burstlens: interrupted after 0 of 12 simulations\n"
+    await home.no_process_is_left()
+
+
 async def processes_of_its_own(home: Home) -> None:
     """Wait until a command has started processes to simulate on."""
 

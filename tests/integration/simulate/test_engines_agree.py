@@ -16,6 +16,7 @@ from burstlens.clouds.base import Pool
 from burstlens.scaling.observation import Observation
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.policy.base import Policy
+from burstlens.scaling.policy.deadline import Deadline
 from burstlens.scaling.policy.queue_ratio import QueueRatio
 from burstlens.simulate.arrivals import Spikes, burst, counts, diurnal, on_off, poisson, ramp
 from burstlens.simulate.event import simulate
@@ -105,6 +106,24 @@ def test_the_classic_costs_and_serves_the_same_in_bursts(scenario: str) -> None:
     event, fluid = both(SCENARIOS[scenario], CALM, lambda: QueueRatio.from_options(options), options)
 
     assert_alike(event, fluid)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_deadline_costs_and_serves_the_same_where_boots_take_the_same_time(scenario: str) -> None:
+    options = OPTIONS.model_copy(update={"deadline_seconds": 120.0})
+    event, fluid = both(SCENARIOS[scenario], CALM, lambda: Deadline.from_options(options), options)
+
+    assert_alike(event, fluid)
+    assert fluid.attainment(120) == pytest.approx(event.attainment(120), abs=0.01)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_deadline_costs_the_same_and_misses_as_many_with_a_deadline_shorter_than_a_boot(scenario: str) -> None:
+    options = OPTIONS.model_copy(update={"deadline_seconds": 30.0})
+    event, fluid = both(SCENARIOS[scenario], CALM, lambda: Deadline.from_options(options), options)
+
+    assert fluid.billed_seconds == pytest.approx(event.billed_seconds, rel=0.05)
+    assert fluid.attainment(30) == pytest.approx(event.attainment(30), abs=0.01)
 
 
 def assert_alike(event: Outcome, fluid: Outcome) -> None:

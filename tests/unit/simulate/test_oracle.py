@@ -106,6 +106,17 @@ def test_an_excuse_for_one_burst_cannot_be_used_again_for_the_next() -> None:
     assert 9 * 28 < some.least <= 9 * 28 + 10
 
 
+def test_late_ones_of_one_burst_take_nothing_from_the_time_that_the_next_one_has() -> None:
+    # Two bursts four steps apart, half of each late. The other halves have nine steps for 2 steps of work: 2/9 of an
+    # instance, paid for 18 steps with its boot. The late ones cost 1 each at the end.
+    counts = np.zeros(60)
+    counts[[13, 17]] = 10
+    fleet = Fleet(19, 5.0, boot=9, minimum=12)
+    found = least(commitment(Load(counts, due=4, work=0.2, late=10, leave=1.0), [fleet]), 30.0)
+
+    assert found.least == pytest.approx(2 / 9 * 18 * 5 + 10, rel=1e-5)
+
+
 def test_a_late_request_at_the_very_end_pays_for_a_whole_launch() -> None:
     counts = np.zeros(300)
     counts[0], counts[299] = 99, 1

@@ -141,6 +141,14 @@ def test_nothing_is_tried_twice_and_never_more_than_the_cap() -> None:
     assert all(each.min_instances + each.standby <= each.max_instances <= 3 for each in candidates)
 
 
+def test_the_cap_is_never_more_than_the_chosen_pools_have_room_for() -> None:
+    found = searched(lambda run: row(run[1].policy, money=float(len(run[0].world.pools)), peak=2), scenario(private=3))
+    private = [tried for tried in found.tried if [each.pool.name for each in tried.candidate.pools] == ["private"]]
+
+    assert best(found) in private
+    assert {tried.candidate.max_instances for tried in private} <= {1, 2, 3}
+
+
 def test_the_target_of_target_tracking_is_the_deadline_over_the_service_time() -> None:
     targets = set()
 

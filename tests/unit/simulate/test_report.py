@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from burstlens.scaling.options import ScalingOptions
-from burstlens.simulate.pareto import DEADLINE, WAITING, Sweep, curve_trials
+from burstlens.simulate.pareto import DEADLINE, WAITING, Sweep, curve_trials, pareto_plot
 from burstlens.simulate.picture import FAINT, INK, PALETTE, look
 from burstlens.simulate.report import Study, page, pareto_words, verdict
 from support.rows import row, study
@@ -135,8 +135,26 @@ def test_what_misses_the_deadline_is_marked_in_the_table(html: str) -> None:
 
 
 def test_the_pareto_words_count_what_the_curves_beat(full: Study) -> None:
-    assert [each.name for each in full.sweep.undominated()] == ["keda:q1", "keda:q60"]
-    assert "as cheap and as fast on average as 1 of the 3 other settings" in pareto_words(full)
+    assert [each.name for each in full.sweep.undominated(0.99)] == ["keda:q1", "keda:q60"]
+    assert "For 1 of the 3 other settings, some point of the curves is at once as cheap" in pareto_words(full)
+
+
+def test_a_point_that_misses_the_deadline_beats_only_settings_that_miss_it_too() -> None:
+    late = row(setting=f"{DEADLINE} 240 s", money=1.0, mean_seconds=5.0, attainment=0.4)
+    in_time, out_of_time = (
+        row("keda", name, 2.0, mean_seconds=9.0, attainment=met) for name, met in (("a", 1), ("b", 0))
+    )
+
+    assert Sweep([late, in_time, out_of_time]).undominated(0.99) == [in_time]
+
+
+def test_a_point_of_a_curve_that_misses_the_deadline_is_hollow() -> None:
+    def markers(attainment: float) -> int:
+        """How many are drawn: a curve's own, hollow, and another on each point that is in time."""
+        points = [row(setting=f"{DEADLINE} {each} s", attainment=attainment, money=each) for each in (30, 60)]
+        return pareto_plot(Sweep(points), 0.99, None).count("<use ")
+
+    assert markers(1.0) == markers(0.5) + 4, "two in each panel"
 
 
 def test_the_curves_follow_their_dials() -> None:

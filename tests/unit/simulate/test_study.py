@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,8 @@ def test_arrivals_that_cannot_be_say_how_they_are_written(text: str, says: str) 
         ("deadlin", "there is no policy 'deadlin'; did you mean deadline?"),
         ("keda:q6-s0-c30-p5", "there is no setting of keda 'q6-s0-c30-p5'; did you mean q"),
         ("zzz", "there is no policy 'zzz'; use one of dask, deadline"),
+        ("kedda:default", "there is no policy 'kedda'; did you mean keda?"),
+        ("no_such_fleet:Night", "no_such_fleet:Night cannot be imported"),
     ],
 )
 def test_an_unknown_policy_names_the_nearest_right_ones(name: str, says: str) -> None:
@@ -75,6 +78,18 @@ def test_an_unknown_policy_names_the_nearest_right_ones(name: str, says: str) ->
         trials(name, OPTIONS)
 
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("module", ["shipping", "kedas", "harbours.night"])
+def test_a_policy_of_ones_own_is_tried_whatever_its_module_is_called(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("class Night:\n    def __init__(self, options): pass\n    def desired(self, seen): return 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert [each.name for each in trials(f"{module}:Night", OPTIONS)] == [f"{module}:Night"]
 
 
 def test_a_bare_peer_is_its_whole_grid_and_its_default_is_one() -> None:
