@@ -11,8 +11,8 @@ def worth_launching(observation: Observation, pool: Prospect, options: ScalingOp
 
     m instances work off b requests in b·S/m seconds, in which half of them wait on average: m·M·p + w·b²·S / 2m is
     least at m = b·√(w·S / 2·M·p). And, as with a pair of skis, they are bought once what was paid for doing without
-    (the waiting so far) has cost as much as they do. S is the seconds of a request, M those paid for a launch, p and w the
-    prices of an instance and of waiting.
+    (the waiting so far) has cost as much as they do. S is the seconds of a request, M those paid for a launch, p and w
+    the prices of an instance and of waiting.
     """
     waiting_price, depth = options.waiting_price_per_hour, observation.depth
     if not depth:

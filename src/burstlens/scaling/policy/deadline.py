@@ -19,6 +19,10 @@ from burstlens.scaling.worth import haste_seconds, worth_keeping, worth_launchin
 
 _LEVEL_TICKS = 6
 """The load that is expected to go on is the mean of so many ticks."""
+_ODD_SECOND = 1.0
+"""Between what clocks say and when things are done."""
+_PAID_SERVING_SECONDS = 15.0
+"""Of a minute that is billed, beside a boot of 45 s."""
 _LULL_TICKS = 4
 """After so many without an arrival, to wait for more requests that share a launch is only a risk."""
 _CALM_TICKS = 12
@@ -58,8 +62,7 @@ class Deadline:
         if self._began_at is None:
             self._began_at = observation.at
         pool = self._next_pool(observation)
-        boot_seconds = max(pool.boot_seconds, pool.slow_boot_seconds or pool.boot_seconds * (1 + UNSEEN))
-        late_seconds = -self._slack(pool, boot_seconds)
+        boot_seconds, late_seconds = self._boot(pool)
         reserve = self._learn(observation, pool, late_seconds)
         dues = self._dues(observation, pool, late_seconds)
         wish = self._wish(observation, pool, boot_seconds, dues, reserve)
@@ -70,6 +73,18 @@ class Deadline:
         oldest = observation.traffic.backlog[0].at if observation.traffic.backlog else observation.at
         waiting = f"depth {observation.depth}, the oldest for {max(0.0, observation.at - oldest):.0f} s"
         return f"{waiting if observation.depth else 'nothing waits'}, {observation.instances} instances: {self._why}"
+
+    def _boot(self, pool: Prospect) -> tuple[float, float]:
+        """The boot to plan with, and how much too late an instance comes that is launched for a request that came.
+
+        The slow boot, as long as it leaves the tick in which it is seen that a request came; below 0 is in time.
+        """
+        slow = max(pool.boot_seconds, pool.slow_boot_seconds or pool.boot_seconds * (1 + UNSEEN))
+        latest = self._slack(pool, 0.0) - self._options.tick_seconds - _ODD_SECOND
+        if pool.boot_seconds <= latest:
+            boot_seconds = min(slow, latest)
+            return boot_seconds, -self._slack(pool, boot_seconds)
+        return slow, max(_ODD_SECOND, -self._slack(pool, slow))
 
     def _slack(self, pool: Prospect, boot_seconds: float) -> float:
         """How long a request may have waited when an instance is launched for it, in seconds; below 0, it is late."""
@@ -126,7 +141,7 @@ class Deadline:
         options, tick = self._options, self._options.tick_seconds
         service, slack = pool.service_seconds, options.deadline_seconds - pool.service_seconds
         # Within its tick nobody knows when a request came: where all can be in time, it came first of all.
-        early = tick / 2 if late_seconds > 0 else tick + 1.0
+        early = tick / 2 if late_seconds > 0 else tick + _ODD_SECOND
         dues, requests = [], 0.0
         for wave in observation.traffic.backlog:
             requests += wave.count
@@ -147,6 +162,7 @@ class Deadline:
         haste = haste_seconds(observation, pool, self._slack(pool, boot_seconds), now)
         later = more(dues, crew, boot_seconds, tick + haste, self._share_out)
         wish, why = there, "they suffice"
+        now = min(now, more(dues, crew, boot_seconds, 0.0, self._unhurried))
         if now and later > now:
             wish, why = there + now, f"{now} more are needed, and later it would take more"
         elif now and not self._load.mean(_LULL_TICKS):
@@ -173,6 +189,14 @@ class Deadline:
             return serving
         arriving = self._load.mean(_LEVEL_TICKS) / self._options.tick_seconds
         return float(self._conditions.catch_up_seconds(np.asarray(left), arriving))
+
+    def _unhurried(self, left: float, serving: float) -> float:
+        """The same, but where launches are in time, over no less than the minute that is paid leaves beside a boot.
+
+        When boots take longer than any before, a few seconds are left for all that waits, and no fleet is large enough.
+        """
+        hurried = self._share_out(left, serving)
+        return hurried if self._insurance is not None else max(hurried, _PAID_SERVING_SECONDS)
 
     def _shrunk(self, observation: Observation, boot_seconds: float, dues: list[Due], crew: Crew, least: int) -> int:
         """Send idle ones away that are paid for no longer, as long as nobody has to come back for what is known."""

@@ -104,6 +104,22 @@ def test_r20_after_a_restart_nobody_is_sent_away_for_the_time_of_a_boot() -> Non
     assert wishes[-1] == 0
 
 
+def test_boots_that_are_late_call_for_a_few_more_and_not_for_a_hundred() -> None:
+    watch = Watch(LONG.model_copy(update={"max_instances": 200}))
+    overdue = (Cohort("public", 3, 100.0, booting=True),)
+    wishes = [watch.wish(360, overdue) for _ in range(20)]
+
+    assert 3 < max(wishes) <= 6, "36 s of work are left when an instance has 3 s for it"
+
+
+def test_a_deadline_a_little_longer_than_a_boot_is_met_by_launching_at_once() -> None:
+    pool = replace(PUBLIC, slow_boot_seconds=0.0)
+    watch = Watch(LONG.model_copy(update={"deadline_seconds": 60.0}), pool)
+
+    assert watch.wish(1) == 1
+    assert "reserve" not in watch.policy.explain(watch.see(1))
+
+
 def test_r1_those_that_boot_count() -> None:
     watch = Watch()
     launched = watch.first_wish(1000)
