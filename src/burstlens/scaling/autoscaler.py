@@ -25,7 +25,7 @@ from burstlens.scaling.observer import Observer, Sight
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.placement import Plan, place
 from burstlens.scaling.policy import policy_from
-from burstlens.scaling.policy.base import Explaining, Policy
+from burstlens.scaling.policy.base import Policy, wish
 from burstlens.scaling.purse import Purse
 from burstlens.scaling.troubles import Troubles
 
@@ -69,7 +69,6 @@ class Autoscaler:
         self._options = options
         self._clock = clock
         self._policy = policy or policy_from(options)
-        self._explaining = self._policy if isinstance(self._policy, Explaining) else None
         self._log = log
         self._lease = lease or Sole()
         self._troubles = Troubles()
@@ -154,12 +153,10 @@ class Autoscaler:
 
     def _muster(self, sight: Sight) -> list[Member]:
         now = self._clock.now()
-        members = muster(sight.instances, sight.heartbeats, self._draining_since, now, self._options)
-        self._draining_since = {
-            member.instance.id: now - member.draining_seconds
-            for member in members
-            if member.activity is Activity.DRAINING
-        }
+        since = self._draining_since
+        members = muster(sight.instances, sight.heartbeats, since, now, self._options, sight.hearing_since)
+        draining = [member for member in members if member.activity is Activity.DRAINING]
+        self._draining_since = {member.instance.id: now - member.draining_seconds for member in draining}
         return members
 
     def _place(self, count: int, members: Sequence[Member], rooms: Mapping[str, int], sight: Sight) -> Plan:
@@ -170,10 +167,11 @@ class Autoscaler:
         if sight.depth is None:
             return None, "the depth is unknown, so the fleet stays as it is"
         shown = without_standby(observation, self._options.standby)
-        wanted = self._policy.desired(shown)
-        if self._explaining is not None:
-            return wanted, self._explaining.explain(shown)
-        return wanted, f"depth {shown.depth} and {shown.instances} instances"
+        try:
+            return wish(self._policy, shown)
+        except Exception as error:  # noqa: BLE001 - a policy may be anybody's; budget and removals must not wait for it
+            self._troubles.note_defect(error)
+            return None, f"the policy failed with {type(error).__name__}, so the fleet stays as it is"
 
     async def _act(self, plan: Plan, count: int, sight: Sight, seen: Sequence[Member]) -> Done:
         done = await self._actor.act(plan, sight)
@@ -238,10 +236,12 @@ class Autoscaler:
             self._troubles.note_defect(error)
 
     async def _pause(self) -> None:
-        until = self._clock.now() + max(self._options.tick_seconds, self._troubles.retry_after_seconds)
-        while (left_seconds := until - self._clock.now()) > 0:
+        """Counted in naps: a clock that was set back must not stretch it."""
+        left_seconds = max(self._options.tick_seconds, self._troubles.retry_after_seconds)
+        while left_seconds > 0:
             await self._clock.sleep(min(left_seconds, _BEAT_SECONDS))
-            if left_seconds > _BEAT_SECONDS and self._lease.holds:
+            left_seconds -= _BEAT_SECONDS
+            if left_seconds > 0 and self._lease.holds:
                 await self._beat()
 
     async def _beat(self) -> None:

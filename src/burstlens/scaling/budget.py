@@ -10,6 +10,8 @@ from burstlens.scaling.options import ScalingOptions
 
 HOUR_SECONDS, DAY_SECONDS = 3600.0, 86_400.0
 _SLOT_SECONDS = 60.0
+_RETURN_SECONDS = 600.0
+"""A cloud may leave an instance out of a list; one that is back within this time was never gone."""
 NOTICE_SECONDS = 60.0
 """An instance that is to go costs for so long still: it finishes what it holds, and its cloud takes it away."""
 
@@ -55,7 +57,7 @@ class Books:
     slots: Mapping[int, float] = field(default_factory=dict)
     """Money by minute since the epoch."""
     accounts: Mapping[str, Account] = field(default_factory=dict)
-    """By the instance's id; of one that is gone, until what it has to pay for is over."""
+    """By the instance's id; of one that is gone, until what it has to pay for is over, and it does not come back."""
 
     def after(self, now: float, instances: Iterable[Instance], pools: Mapping[str, Pool]) -> "Books":
         """The books as of `now`.
@@ -78,6 +80,9 @@ class Books:
             if account is None:
                 account = accounts[key] = _opened(instance, pools.get(instance.pool))
                 _spread(slots, account, account.since, min(self.at, now))
+            elif account.ended_at is not None:
+                _spread(slots, account, max(account.since, account.paid_until(now)), self.at)
+                account = accounts[key] = replace(account, ended_at=None)
             if instance.state is State.PENDING and account.since < now:
                 accounts[key] = replace(account, since=now)
         for key in accounts.keys() - there.keys():
@@ -86,7 +91,7 @@ class Books:
         for key, account in list(accounts.items()):
             paid_until = account.paid_until(now)
             _spread(slots, account, max(account.since, self.at), min(now, paid_until))
-            if account.ended_at is not None and paid_until <= now:
+            if account.ended_at is not None and max(paid_until, account.ended_at + _RETURN_SECONDS) <= now:
                 del accounts[key]
         return Books(now, slots, accounts)
 

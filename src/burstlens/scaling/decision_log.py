@@ -94,7 +94,8 @@ class DecisionLog:
         now = self._clock.now()
         self._take_in(decision, now)
         self._appended_at = now
-        if now - self._written_at >= (_CHANGE_SECONDS if self._changed else _HELD_SECONDS):
+        # After a clock was set back nobody knows how long it has been.
+        if not 0 <= now - self._written_at < (_CHANGE_SECONDS if self._changed else _HELD_SECONDS):
             await self.flush()
 
     async def flush(self) -> None:

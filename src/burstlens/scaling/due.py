@@ -4,6 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from burstlens.scaling.estimate import UNSEEN
+from burstlens.scaling.observation import Observation, Prospect
+
 NEVER = 1_000_000
 """So many more that nobody has them: it cannot be done by then."""
 
@@ -35,6 +38,28 @@ class Crew:
     def without(self, count: int) -> "Crew":
         """The same with so many fewer that run."""
         return Crew(max(0.0, self.running - count), self.booting)
+
+
+def slow_boot(pool: Prospect) -> float:
+    """What nearly all boots of this pool stay within, in seconds; as long as that is unknown, a part more than most."""
+    return max(pool.boot_seconds, pool.slow_boot_seconds or pool.boot_seconds * (1 + UNSEEN))
+
+
+def crew_of(observation: Observation, pool: Prospect, boot_seconds: float) -> Crew:
+    """The fleet in instances of this pool's speed; without cohorts, all are alike."""
+    pools = {each.name: each for each in observation.prospects}
+    if not observation.cohorts:
+        booting = ((boot_seconds, float(observation.pending)),) if observation.pending else ()
+        return Crew(float(observation.running), booting)
+    running, booting_ones = 0.0, []
+    for cohort in observation.cohorts:
+        own = pools.get(cohort.pool, pool)
+        count = cohort.count * pool.service_seconds / own.service_seconds
+        if cohort.booting:
+            booting_ones.append((max(0.0, slow_boot(own) - cohort.age_seconds), count))
+        else:
+            running += count
+    return Crew(running, tuple(booting_ones))
 
 
 def more(

@@ -20,6 +20,8 @@ _LAPS_NEEDED = 5
 """So many, since the median of fewer is bent by two odd laps."""
 _LAP_SECONDS = 3600.0
 """After this a lap says little: images and models change."""
+_MOST_SECONDS = 3600.0
+"""Whoever tells of a longer request than this, or of one that takes no time, is broken."""
 _ENDING = frozenset({WorkerState.DRAINING, WorkerState.STOPPED})
 
 
@@ -87,11 +89,11 @@ def processes(member: Member) -> int:
 
 
 def told_seconds(member: Member) -> float | None:
-    """Of one request on this instance, by its workers' own measurement; None before it finished one.
+    """Of one request on this instance, by its workers' own measurement; None before it finished one that can be.
 
     Its workers work side by side: two that need a second for each request answer two in a second.
     """
-    known = [beat.service_seconds for beat in member.fresh if beat.service_seconds]
+    known = [told for beat in member.fresh if (told := beat.service_seconds) and 0 < told <= _MOST_SECONDS]
     if not known:
         return None
     return (known[0] if len(known) == 1 else statistics.median(known)) / max(1, processes(member))

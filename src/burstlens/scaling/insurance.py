@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from burstlens.scaling.forecast import Load, Peak
-from burstlens.scaling.rehearsal import FACTORS, SPANS, WINDOWS, Conditions, Rehearsal
+from burstlens.scaling.rehearsal import FACTORS, LEVEL_TICKS, SPANS, WINDOWS, Conditions, Rehearsal
 
 CATCHING_UP = 1.0
 """What a request in time is worth while work that is late is caught up with, in billed seconds for each share of 1 that
@@ -25,7 +25,9 @@ _CAUTION, _CAUTION_SECONDS = 1.0, 600.0
 """A record of ten minutes knows too few spikes: the reserve is twice as large, of an hour a sixth larger."""
 _CHOOSE_TICKS = 6
 _QUIET, _QUIET_SPAN = 2.5, 720
-"""The last instance stays for 2.5 times as long as the longest pause of the last hour."""
+"""The last instance stays for 2.5 times as long as the longest pause that ended in the last hour, …"""
+_QUIET_UNKNOWN = 2.0
+"""… or that was so many ticks when there was none."""
 
 
 class Insurance:
@@ -38,7 +40,8 @@ class Insurance:
         self._cap, self._tick_seconds = conditions.cap, conditions.tick_seconds
         self._missed = 0.0
         self._ticks = self._quiet = 0
-        self._pauses, self._pause = Peak(_QUIET_SPAN), 2.0
+        self._pauses = Peak(_QUIET_SPAN)
+        self._load = Load(max(*WINDOWS, LEVEL_TICKS))
         self._choice = self._novice = self._most_cautious(FACTORS)
 
     def _most_cautious(self, factors: tuple[float, ...]) -> int:
@@ -53,37 +56,35 @@ class Insurance:
         """Go on under other conditions."""
         self._rehearsal.under(conditions)
 
-    def after(self, arrived: float, missed: float, load: Load) -> int:
+    def after(self, arrived: float, missed: float) -> int:
         """How many instances there should at least be.
 
         Args:
             arrived: requests of this tick.
             missed: requests of the real queue that were found late in this tick.
-            load: has `arrived` already.
         """
+        load = self._load
+        load.after(arrived)
         self._missed += missed
         self._rehearsal.after(arrived, load)
         if self._ticks % _CHOOSE_TICKS == 0:
-            self._choice = self._cheapest(load)
+            self._choice = self._cheapest()
         self._ticks += 1
         caution = 1.0 + _CAUTION * min(1.0, _CAUTION_SECONDS / (max(1, load.ticks) * self._tick_seconds))
         reserve = math.ceil(float(self._rehearsal.reserve[self._choice]) * caution - 1e-9)
-        return min(self._cap, max(reserve, self._last_one(arrived, load)))
+        return min(self._cap, max(reserve, self._last_one(arrived)))
 
-    def _last_one(self, arrived: float, load: Load) -> int:
+    def _last_one(self, arrived: float) -> int:
         """1 while a request is to be expected soon: who is alone is not sent away for a pause as usual."""
-        if not load.ticks:
+        if not self._load.ticks:
             return 0
-        if arrived:
-            if self._quiet:
-                self._pause = self._pauses.after(self._quiet)
-            self._quiet = 0
-            return 1
-        self._quiet += 1
-        return int(self._quiet <= _QUIET * self._pause)
+        ended, self._quiet = (self._quiet, 0) if arrived else (0, self._quiet + 1)
+        pause = self._pauses.after(ended) or _QUIET_UNKNOWN
+        return int(self._quiet <= _QUIET * pause)
 
-    def _cheapest(self, load: Load) -> int:
-        seconds = load.ticks * self._tick_seconds
+    def _cheapest(self) -> int:
+        # What came before there was anything to insure was rehearsed by nobody, so it is not in this load.
+        load, seconds = self._load, self._load.ticks * self._tick_seconds
         if load.total < _NOVICE_REQUESTS and seconds < _NOVICE_SECONDS:
             return self._novice
         rehearsal = self._rehearsal

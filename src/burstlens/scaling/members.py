@@ -1,5 +1,6 @@
 """The fleet as the autoscaler sees it: every instance together with what its heartbeats say. Pure."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ def muster(
     draining_since: Mapping[str, float],
     now: float,
     options: ScalingOptions,
+    hearing_since: float = -math.inf,
 ) -> list[Member]:
     """Join instances with their heartbeats.
 
@@ -72,6 +74,7 @@ def muster(
         draining_since: seconds since the epoch, by id, for those that were seen draining before.
         now: seconds since the epoch.
         options: how long silence may last.
+        hearing_since: seconds since the epoch; silence is counted from then on at the earliest.
     """
     if heartbeats is None:
         return [_unheard(instance, draining_since.get(instance.id, now), now) for instance in instances]
@@ -79,7 +82,7 @@ def muster(
     for beat in heartbeats:
         said[beat.instance].append((beat.sent_at.timestamp(), beat))
     return [
-        _member(instance, _said_by(instance, said), draining_since.get(instance.id, now), now, options)
+        _member(instance, _said_by(instance, said), draining_since.get(instance.id, now), now, options, hearing_since)
         for instance in instances
     ]
 
@@ -106,22 +109,27 @@ def _unheard(instance: Instance, draining_since: float, now: float) -> Member:
 
 
 def _member(
-    instance: Instance, said: Sequence[_Said], draining_since: float, now: float, options: ScalingOptions
+    instance: Instance,
+    said: Sequence[_Said],
+    draining_since: float,
+    now: float,
+    options: ScalingOptions,
+    hearing_since: float,
 ) -> Member:
     fresh = tuple([beat for sent_at, beat in said if now - sent_at <= options.heartbeat_stale_seconds])
     holding = any(beat.held or beat.state is WorkerState.BUSY for beat in fresh)
-    activity = _activity(instance, said, fresh, holding, now, options)
+    is_silent = now - max(hearing_since, _last_sign(instance, said)) > options.boot_allowance_seconds
+    activity = _activity(instance, said, fresh, holding, is_silent)
     draining_seconds = now - draining_since if activity is Activity.DRAINING else 0.0
     return Member(instance, activity, bool(said), holding, draining_seconds, fresh=fresh)
 
 
+def _last_sign(instance: Instance, said: Sequence[_Said]) -> float:
+    return said[-1][0] if said else instance.launched_at
+
+
 def _activity(
-    instance: Instance,
-    said: Sequence[_Said],
-    fresh: Sequence[Heartbeat],
-    holding: bool,
-    now: float,
-    options: ScalingOptions,
+    instance: Instance, said: Sequence[_Said], fresh: Sequence[Heartbeat], holding: bool, is_silent: bool
 ) -> Activity:
     by_state = _BY_STATE.get(instance.state, Activity.BUSY)
     if by_state in _ENDED:
@@ -130,8 +138,7 @@ def _activity(
     latest = fresh or [beat for _, beat in said[-1:]]
     if latest and all(beat.state in _ENDING for beat in latest):
         return Activity.DRAINING
-    last_sign = said[-1][0] if said else instance.launched_at
-    if now - last_sign > options.boot_allowance_seconds:
+    if is_silent:
         return Activity.SILENT
     if not said:
         return Activity.BOOTING

@@ -1,6 +1,7 @@
 """The autoscaler's eyes: queue, clouds and heartbeats, each of which may not answer."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Sight:
     heartbeats: Sequence[Heartbeat] | None
     blind: frozenset[str] = frozenset()
     """Clouds that do not list their instances now, and have done so before."""
+    hearing_since: float = -math.inf
+    """No silence from before then, in seconds since the epoch, means anything: nobody listened."""
 
     @property
     def instances(self) -> list[Instance]:
@@ -59,6 +62,8 @@ class Observer:
         self._options = options
         self._troubles = troubles
         self._listed: dict[str, list[Instance]] = {}
+        self._heard_at = math.inf
+        self._hearing_since = -math.inf
 
     async def observe(self, now: float) -> Sight:
         """See what can be seen; what cannot is None and noted. `now` is in seconds since the epoch."""
@@ -74,7 +79,9 @@ class Observer:
             ),
         )
         blind = self._keep(listings)
-        return Sight(now, depth, self._homes(blind), heartbeats, blind)
+        if heartbeats is not None:
+            self._hear(now)
+        return Sight(now, depth, self._homes(blind), heartbeats, blind, self._hearing_since)
 
     async def forget_heartbeats(self, sight: Sight, now: float) -> None:
         """Delete what workers of instances that are gone left behind."""
@@ -88,6 +95,12 @@ class Observer:
         ]
         for worker in old[:_FORGET_LIMIT]:
             await self._troubles.carry_out("an old heartbeat stays behind", self._heartbeats.remove(worker))
+
+    def _hear(self, now: float) -> None:
+        """Begin anew after a gap: the bucket that was away kept workers from beating, too, and a sleep stopped them."""
+        if now - self._heard_at > self._options.boot_allowance_seconds / 2:
+            self._hearing_since = now
+        self._heard_at = now
 
     async def _depth(self) -> Depth:
         depth = await self._queue.depth()

@@ -11,7 +11,7 @@ from burstlens.scaling.timetable import Shift
 class ScalingOptions(BaseModel):
     """Settings of the autoscaler; all times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     policy: str = "queue-ratio"
     """Name in `burstlens.scaling.policy.POLICIES`."""
@@ -81,6 +81,14 @@ class ScalingOptions(BaseModel):
     def window_ticks(self) -> int:
         """How many known depths any policy looks back on."""
         return max(self.window, 1 + math.ceil(self.scale_in_seconds / self.tick_seconds))
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _listed(cls, entries: object) -> object:
+        if isinstance(entries, str):
+            message = f"{entries!r}: it is a list of entries, such as ['mon-fri 08:00-18:00 4']"
+            raise ValueError(message)  # of a TypeError, pydantic makes no message
+        return entries
 
     @field_validator("schedule")
     @classmethod

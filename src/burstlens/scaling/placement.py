@@ -15,6 +15,8 @@ _NAME = "app-tier-{}"
 _NUMBER = re.compile(r"^app-tier-([1-9][0-9]*)$")
 _SURPLUS = (Activity.BOOTING, Activity.IDLE)
 """Who may go, the least missed first: one that never worked, one that does nothing; never a busy one (R4)."""
+_ABOVE_CAP = (*_SURPLUS, Activity.BUSY)
+"""The same where the cap was lowered: a fleet that is busy all the time would else never keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def place(
     """Plan the way from the fleet as it is to `wanted` instances.
 
     Instances that drain, failed or went silent are no capacity, but they hold their names and their places under the
-    cap until their cloud no longer lists them (R2). A surplus that is busy stays until it is idle (R4).
+    cap until their cloud no longer lists them (R2). A surplus that is busy stays until it is idle (R4), unless it is
+    above the cap: then it finishes what it holds, and takes no more.
 
     Args:
         wanted: how much capacity there should be.
@@ -77,7 +80,8 @@ def place(
     missing = wanted - len(capacity)
     order = fill_order(pools, speeds)
     if missing < 0:
-        drains, shortfall = _drains(-missing, capacity, order, options.tick_seconds, now)
+        above_cap = len(capacity) - options.max_instances
+        drains, shortfall = _drains(-missing, above_cap, capacity, order, options.tick_seconds, now)
         return Plan({}, drains, terminations, shortfall)
     launches, shortfall = _launches(missing, members, order, rooms, options)
     return Plan(launches, (), terminations, shortfall)
@@ -127,7 +131,12 @@ def _launches(
 
 
 def _drains(
-    surplus: int, capacity: Sequence[Member], pools: Sequence[Pool], tick_seconds: float, now: float | None
+    surplus: int,
+    above_cap: int,
+    capacity: Sequence[Member],
+    pools: Sequence[Pool],
+    tick_seconds: float,
+    now: float | None,
 ) -> tuple[tuple[Removal, ...], tuple[str, ...]]:
     places = {pool.name: (number, pool) for number, pool in enumerate(pools)}
 
@@ -140,12 +149,14 @@ def _drains(
             spared = 0.0
             if pool is not None and now is not None:
                 spared = pool.billing.paid_seconds_left(now - member.instance.launched_at, tick_seconds)
-        return (_SURPLUS.index(member.activity), -place, spared, -_number(member.instance.name))
+        return (_ABOVE_CAP.index(member.activity), -place, spared, -_number(member.instance.name))
 
-    candidates = sorted((m for m in capacity if m.listed and m.activity in _SURPLUS), key=expendable)
-    busy = min(surplus - len(candidates), sum(member.activity is Activity.BUSY for member in capacity))
-    shortfall = (f"{busy} surplus {'is' if busy == 1 else 'are'} busy",) if busy > 0 else ()
-    return tuple(Removal(m.instance, f"surplus and {m.activity}") for m in candidates[:surplus]), shortfall
+    listed = sorted((member for member in capacity if member.listed), key=expendable)
+    busy = sum(member.activity is Activity.BUSY for member in listed)
+    going = listed[: min(surplus, max(above_cap, len(listed) - busy))]
+    staying = min(surplus - len(going), busy)
+    shortfall = (f"{staying} surplus {'is' if staying == 1 else 'are'} busy",) if staying > 0 else ()
+    return tuple(Removal(m.instance, f"surplus and {m.activity}") for m in going), shortfall
 
 
 def _terminations(members: Sequence[Member], options: ScalingOptions) -> Iterator[Removal]:

@@ -26,7 +26,8 @@ SPANS = (1, 6, 24, 60, 180, 720)
 """… its highest value over so many (5 s to an hour, at 5 s a tick) …"""
 FACTORS = (0.0, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 """… and so many times that is kept in reserve; 0 is no reserve at all."""
-_LEVEL_TICKS = 6
+LEVEL_TICKS = 6
+"""The load that is expected to go on is the mean of so many ticks."""
 _LOOK_BEYOND_TICKS = 2
 """How far beyond the moment at which a launch of this tick helps the fleet is judged."""
 
@@ -118,7 +119,7 @@ class Rehearsal:
             for peak in row
         ]
         self.reserve = np.repeat(peaks, len(FACTORS)) * self.factors
-        self._scale(arrived, load.mean(_LEVEL_TICKS), total)
+        self._scale(arrived, load.mean(LEVEL_TICKS), total)
 
     def _serve(self, total: float) -> None:
         conditions = self._conditions

@@ -51,6 +51,11 @@ class Traffic:
             self, at=at, arrived=arrived, seconds=seconds, total=total, backlog=_newest(waves, min(depth, total))
         )
 
+    def overdue(self, seconds: float) -> float:
+        """Requests that wait for `seconds` or longer, and did not at the count before: each is told once."""
+        oldest = self.at - seconds
+        return sum(wave.count for wave in self.backlog if oldest - self.seconds < wave.at <= oldest)
+
 
 def _coarser(waves: tuple[Wave, ...]) -> tuple[Wave, ...]:
     half = len(waves) // 4 * 2

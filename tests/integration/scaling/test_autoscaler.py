@@ -175,6 +175,26 @@ async def test_r7_without_heartbeats_nobody_is_replaced(deploy: Deploy) -> None:
     assert world.autoscaler.recent[-1].held == ("heartbeats are unknown: no answer",)
 
 
+@pytest.mark.parametrize("sleeps", [False, True], ids=["the bucket was away", "the machine slept"])
+async def test_r4_r7_workers_that_could_not_beat_for_a_while_are_not_killed(deploy: Deploy, *, sleeps: bool) -> None:
+    world = deploy()
+    await world.send(4)
+    await world.tick()
+    await world.beat()
+    await world.tick()
+    if sleeps:
+        await world.clock.advance(600)
+    else:
+        world.bucket.fault = Unavailable("away")
+        await world.tick(30)
+        world.bucket.fault = None
+    await world.tick()
+
+    assert world.autoscaler.recent[-1].terminated == ()
+    await world.tick(26)
+    assert {"app-tier-1", "app-tier-2"} <= {name for each in world.autoscaler.recent for name in each.terminated}
+
+
 async def test_r8_an_unknown_sample_does_not_restart_the_window(deploy: Deploy) -> None:
     world = deploy(window=4)
     await world.send(2)
@@ -425,6 +445,29 @@ async def test_it_ticks_and_beats_until_it_is_cancelled(deploy: Deploy) -> None:
             await asyncio.sleep(0.05)  # what was written is there before its writer goes on, and waits for the clock
             await world.clock.advance(10)
             await eventually(has_just_beaten)
+        await eventually(has_ticked_again)
+    finally:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_r20_a_clock_that_was_set_back_does_not_stop_it(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = deploy()
+    running = asyncio.create_task(world.autoscaler.run())
+
+    async def has_ticked() -> bool:
+        return len(world.autoscaler.recent) == 1
+
+    async def has_ticked_again() -> bool:
+        return len(world.autoscaler.recent) == 2
+
+    try:
+        await eventually(has_ticked)
+        right = world.clock.now
+        monkeypatch.setattr(world.clock, "now", lambda: right() - 3600)
+        await asyncio.sleep(0.05)
+        await world.clock.advance(5)
         await eventually(has_ticked_again)
     finally:
         running.cancel()

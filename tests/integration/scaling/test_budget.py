@@ -5,6 +5,7 @@ import pytest
 from burstlens.clouds.base import Billing, Pool
 from burstlens.errors import Unavailable
 from burstlens.scaling.budget import HOUR_SECONDS
+from burstlens.scaling.observation import Observation
 from burstlens.scaling.policy.queue_ratio import QueueRatio
 from support.scaling import Deploy
 
@@ -160,6 +161,34 @@ async def test_a_policy_of_one_s_own_is_kept_within_the_bounds(deploy: Deploy) -
     await world.tick()
     assert len(await world.names()) == 3
     assert world.autoscaler.recent[-1].wanted == 50
+
+
+class Moody:
+    """A policy that has a defect."""
+
+    wanted: object = 2
+
+    def desired(self, observation: Observation) -> int:
+        if isinstance(self.wanted, Exception):
+            raise self.wanted
+        return self.wanted  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("wanted", [ZeroDivisionError("a defect"), 2.5, None])
+async def test_r17_a_policy_that_fails_holds_the_fleet_and_says_so(deploy: Deploy, wanted: object) -> None:
+    world = deploy(boot_allowance_seconds=30, min_instances=1)
+    policy = world.policy = Moody()
+    world.autoscaler = world.start_autoscaler()
+    await world.tick()
+    policy.wanted = wanted
+    await world.tick(7)
+
+    failed = type(wanted).__name__ if isinstance(wanted, Exception) else "TypeError"
+    decisions = await world.decisions()
+    assert decisions[1].why == f"the policy failed with {failed}, so the fleet stays as it is"
+    assert decisions[1].launched == ()
+    assert decisions[-1].terminated == ("app-tier-1", "app-tier-2"), "silent ones go all the same"
+    assert world.autoscaler.errors[failed] == 7
 
 
 async def test_r19_standby_does_not_climb_under_a_policy_that_wants_what_is_there(deploy: Deploy) -> None:

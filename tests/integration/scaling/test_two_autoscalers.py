@@ -88,14 +88,13 @@ async def test_r2_what_it_was_about_to_ask_the_next_pool_for_is_not_asked_for(de
 
 
 async def test_r2_r4_an_owner_that_lost_the_lease_drains_and_ends_nobody(deploy: Deploy) -> None:
-    world = deploy(boot_allowance_seconds=60)
+    world = deploy(boot_allowance_seconds=60, min_instances=3)
     async with race(MemoryStore()) as contest:
         cloud = await leased(world, contest)
         await world.send(6)
         await world.tick()
         await world.beat()
-        await world.finish_all()
-        await world.clock.advance(61)
+        await world.tick(12)
         cloud.lose_at = "instances"
         await world.tick()
         assert world.autoscaler.recent[-1].placed.terminations == 3

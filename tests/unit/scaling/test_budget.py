@@ -38,7 +38,7 @@ def test_r16_an_instance_that_goes_early_pays_its_minimum() -> None:
     books = books.after(NOW + 90, [], POOLS)
     assert seconds(books.spent(HOUR_SECONDS)) == pytest.approx(60)
     assert books.bound == 0
-    assert not books.accounts
+    assert not books.after(NOW + 620, [], POOLS).accounts
 
 
 def test_r16_every_increment_that_was_begun_is_paid() -> None:
@@ -92,6 +92,15 @@ def test_a_clock_that_was_set_back_bills_nothing_twice() -> None:
     books = Books().after(NOW, [instance(1)], POOLS).after(NOW + 100, [instance(1)], POOLS)
     books = books.after(NOW + 40, [instance(1)], POOLS).after(NOW + 100, [instance(1)], POOLS)
     assert seconds(books.spent(HOUR_SECONDS)) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("absent", [1, 2, 30])
+def test_an_instance_that_a_list_left_out_is_billed_once_and_throughout(absent: int) -> None:
+    books = Books().after(NOW - 1000, [], POOLS).after(NOW, [instance(1, NOW - 900)], POOLS)
+    for tick in range(1, 41):
+        there = [] if tick <= absent else [instance(1, NOW - 900)]
+        books = books.after(NOW + 10 * tick, there, POOLS)
+    assert seconds(books.spent(HOUR_SECONDS)) == pytest.approx(1300)
 
 
 def left(books: Books | None, fleet: list[Instance], **options: float | None) -> Allowance:

@@ -242,3 +242,15 @@ def test_decisions_are_found_among_lines() -> None:
     lines = [Decision(1.0).to_json(), "no decision", Decision(2.0, why="a\u2028b").to_json()]
 
     assert [decision.at for decision in decisions_in("\n".join(lines).encode())] == [1.0, 2.0]
+
+
+async def test_a_clock_that_was_set_back_does_not_keep_what_is_decided_from_being_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.decide(1, 2)
+    right = world.clock.now
+    monkeypatch.setattr(world.clock, "now", lambda: right() - 3600)
+
+    await world.decide(3, 4)
+
+    assert sorted(await world.depths()) == [1, 2, 3, 4]

@@ -1,5 +1,6 @@
 """How long boots and requests take, as seen."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -38,6 +39,12 @@ def test_before_any_data_nothing_is_known() -> None:
     assert told_seconds(member(1)) is None
     assert booted_within(member(1), 120) is None
     assert told_by_pool([member(1), working(2, None)]) == {}
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0, 0.0, 1e300])
+def test_what_no_request_can_take_is_not_heard(seconds: float) -> None:
+    assert told_seconds(working(1, seconds)) is None
+    assert told_seconds(working(1, seconds, 0.5)) == 0.25
 
 
 def test_the_workers_of_one_instance_work_side_by_side() -> None:

@@ -1,14 +1,10 @@
-"""Reserves: what is rehearsed, and what is followed."""
+"""Which reserve is followed."""
 
 import dataclasses
 from collections.abc import Iterable
 
-import numpy as np
-import pytest
-
-from burstlens.scaling.forecast import Load
 from burstlens.scaling.insurance import Insurance
-from burstlens.scaling.rehearsal import Conditions, Rehearsal
+from burstlens.scaling.rehearsal import Conditions
 
 CONDITIONS = Conditions(
     tick_seconds=5.0,
@@ -26,20 +22,8 @@ SPIKY = ([0.0] * 50 + [100.0] * 10) * 12
 
 
 def reserves(arrivals: Iterable[float], conditions: Conditions = CONDITIONS) -> list[int]:
-    insurance, load = Insurance(conditions, 0.01), Load(12)
-    found = []
-    for arrived in arrivals:
-        load.after(arrived)
-        found.append(insurance.after(arrived, 0.0, load))
-    return found
-
-
-def rehearsed(arrivals: Iterable[float], conditions: Conditions = CONDITIONS) -> Rehearsal:
-    rehearsal, load = Rehearsal(conditions), Load(12)
-    for arrived in arrivals:
-        load.after(arrived)
-        rehearsal.after(arrived, load)
-    return rehearsal
+    insurance = Insurance(conditions, 0.01)
+    return [insurance.after(arrived, 0.0) for arrived in arrivals]
 
 
 def test_nothing_is_kept_before_anybody_came() -> None:
@@ -63,9 +47,7 @@ def test_the_cap_holds() -> None:
 
 def test_a_stricter_promise_keeps_more_while_nothing_is_known() -> None:
     def first(allowed: float) -> int:
-        load = Load(12)
-        load.after(40.0)
-        return Insurance(CONDITIONS, allowed).after(40.0, 0.0, load)
+        return Insurance(CONDITIONS, allowed).after(40.0, 0.0)
 
     assert first(0.0001) > first(0.0025) > first(0.01) >= 8, "twice the work of the highest tick"
 
@@ -79,33 +61,14 @@ def test_r19_the_last_one_stays_for_a_pause_as_usual_and_then_goes() -> None:
     assert kept[len(rare) + 20 :] == [0] * 20, "2.5 pauses of 11 ticks after the last one"
 
 
-def test_more_in_reserve_costs_more_and_misses_less() -> None:
-    rehearsal = rehearsed(SPIKY)
-    held = rehearsal.spans == 720
-    order = np.argsort(rehearsal.factors[held], kind="stable")
-    missed, cost = rehearsal.missed[held][order], rehearsal.cost[held][order]
+def test_r19_a_night_is_forgotten_after_an_hour_and_is_not_paid_for_the_next_evening() -> None:
+    night, day = [0.0] * 2000, ([1.0] + [0.0] * 5) * 150
+    kept = reserves([*day, *night, *day, *night])
 
-    assert missed[0] > 10 * missed[-1] + 100
-    assert cost[-1] > 2 * cost[0]
+    assert sum(kept[-2000:]) <= 2.5 * 5
+    assert all(kept[len(day) + 2000 : len(day) + 2000 + 720]), "what came back once may come back"
 
 
-def test_no_fleet_does_more_than_its_instances_can() -> None:
-    rehearsal = rehearsed(STEADY)
-
-    assert rehearsal.promised == sum(STEADY)
-    assert (rehearsal.cost >= sum(STEADY) * 0.5 * 0.95).all(), "work is paid for, but for what waits at the end"
-
-
-@pytest.mark.parametrize("boot_seconds", [3.0, 90.0])
-def test_what_was_learnt_stays_when_boots_turn_out_otherwise(boot_seconds: float) -> None:
-    rehearsal, load = Rehearsal(CONDITIONS), Load(12)
-    for number, arrived in enumerate(SPIKY):
-        if number == 300:
-            before = rehearsal.cost.copy()
-            rehearsal.under(dataclasses.replace(CONDITIONS, boot_seconds=boot_seconds))
-        load.after(arrived)
-        rehearsal.after(arrived, load)
-
-    assert (rehearsal.cost >= before).all()
-    assert np.isfinite(rehearsal.cost).all()
-    assert np.isfinite(rehearsal.missed).all()
+def test_ticks_without_pauses_are_no_reason_to_go_at_the_first_one() -> None:
+    assert reserves([*STEADY, *STEADY, 0.0])[-1] >= 1
+    assert reserves([1.0, 0.0, 0.0])[-1] == 1

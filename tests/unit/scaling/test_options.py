@@ -20,6 +20,8 @@ from burstlens.scaling.options import ScalingOptions
         ),
         ({"drain_grace_seconds": 1000}, r"drain_grace_seconds \(1000\) is more than busy_drain_seconds \(900\)"),
         ({"tick_seconds": 0}, r"tick_seconds\n.*greater than 0"),
+        ({"service_seconds": float("inf")}, r"service_seconds\n.*finite"),
+        ({"schedule": "daily 08:00-18:00 4"}, r"'daily 08:00-18:00 4': it is a list of entries, such as"),
         ({"window": 0}, r"window\n.*greater than or equal to 1"),
         ({"max_instance": 3}, r"max_instance\n.*not permitted"),
     ],

@@ -194,6 +194,16 @@ def test_r4_nobody_is_killed_for_being_surplus_and_no_busy_one_is_drained() -> N
     assert terminated(plan) == []
 
 
+def test_r2_a_fleet_that_is_busy_all_the_time_keeps_a_cap_that_was_lowered() -> None:
+    fleet = [member(n, Activity.BUSY) for n in range(1, 22)] + [member(22, Activity.IDLE)]
+
+    plan = placed(19, *fleet)
+
+    assert drained(plan) == ["app-tier-22", "app-tier-21", "app-tier-20"], "the idle one first"
+    assert terminated(plan) == []
+    assert placed(10, *fleet).shortfall == ("9 surplus are busy",), "below the cap they stay"
+
+
 def test_r5_a_booting_instance_is_left_alone() -> None:
     assert placed(1, member(1, Activity.BOOTING)) == Plan({}, (), ())
 
@@ -236,6 +246,8 @@ def test_a_plan_is_sound_whatever_the_fleet(wanted: int, fleet: list[Member], ro
     assert not (launched and plan.drains), "never both ways at once"
     assert len(capacity) + len(launched) - len(plan.drains) <= max(wanted, len(capacity))
     expendable = {m.instance.id for m in capacity if m.activity is not Activity.BUSY}
-    assert len(plan.drains) == min(max(0, len(capacity) - wanted), len(expendable))
-    assert {r.instance.id for r in plan.drains} <= expendable, "R4: never a busy one"
+    above_cap = len(capacity) - OPTIONS.max_instances
+    assert len(plan.drains) == min(max(0, len(capacity) - wanted), max(above_cap, len(expendable)))
+    if above_cap <= len(expendable):
+        assert {r.instance.id for r in plan.drains} <= expendable, "R4: never a busy one"
     assert not {r.instance.id for r in plan.terminations} & {m.instance.id for m in capacity}

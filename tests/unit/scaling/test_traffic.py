@@ -43,3 +43,26 @@ def test_a_backlog_of_days_stays_short_and_loses_nobody() -> None:
     assert sum(wave.count for wave in traffic.backlog) == 19_999
     assert traffic.backlog[0].at == 5
     assert traffic.backlog[-1].at == 5.0 * 19_999
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 60.0), st.integers(0, 9)), max_size=30), st.sampled_from([0.0, 12.5, 32.5]))
+def test_who_waits_too_long_is_told_of_once_however_irregular_the_ticks(
+    steps: list[tuple[float, int]], seconds: float
+) -> None:
+    traffic, at, depth, overdue = Traffic(), 1.7e9, 0, 0.0
+    for later, came in [(5.0, 0), *steps, *[(7.0, 0)] * 8]:
+        at, depth = at + later, depth + came
+        traffic = traffic.after(at, depth, 0)
+        overdue += traffic.overdue(seconds)
+
+    assert overdue == depth
+
+
+def test_who_is_done_before_is_never_overdue() -> None:
+    traffic = Traffic().after(10, 4, 0).after(15, 0, 4).after(60, 0, 4)
+
+    assert traffic.overdue(30) == 0
+
+
+def test_r20_the_first_count_takes_no_time() -> None:
+    assert Traffic().after(1.7e9, 50, 0).seconds == 0

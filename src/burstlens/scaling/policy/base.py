@@ -1,5 +1,6 @@
 """The policy port: how many instances are wanted."""
 
+import operator
 from typing import Protocol, runtime_checkable
 
 from burstlens.scaling.observation import Observation
@@ -21,3 +22,15 @@ class Explaining(Protocol):
 
     def explain(self, observation: Observation) -> str:
         """One clause in words: what `desired` makes of this observation, and why. It does not name the policy."""
+
+
+def wish(policy: Policy, observation: Observation) -> tuple[int, str]:
+    """What the policy wants, and why.
+
+    Raises:
+        TypeError: what it wants is no whole number.
+    """
+    wanted = operator.index(policy.desired(observation))
+    if isinstance(policy, Explaining):
+        return wanted, policy.explain(observation)
+    return wanted, f"depth {observation.depth} and {observation.instances} instances"

@@ -35,7 +35,11 @@ def custom_names() -> list[str]:
 
 def _loaded(entry: EntryPoint) -> Callable[[ScalingOptions], Policy]:
     def make(options: ScalingOptions) -> Policy:
-        policy: Policy = factory(options)
+        try:
+            policy: Policy = factory(options)
+        except Exception as error:
+            message = f"scaling.policy: {entry.value} makes no policy from ScalingOptions: {_told(error)}"
+            raise Misconfigured(message) from error
         if not callable(getattr(policy, "desired", None)):
             message = f"scaling.policy: {entry.value} gives {type(policy).__name__}, which has no desired(observation)"
             raise Misconfigured(message)
@@ -43,13 +47,18 @@ def _loaded(entry: EntryPoint) -> Callable[[ScalingOptions], Policy]:
 
     try:
         factory = entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         message = (
-            f"scaling.policy: {entry.value} cannot be imported: {error}; install its package where the autoscaler runs,"
-            " or name its folder in PYTHONPATH"
+            f"scaling.policy: {entry.value} cannot be imported: {_told(error)}; install its package where the "
+            "autoscaler runs, or name its folder in PYTHONPATH"
         )
         raise Misconfigured(message) from error
     if not callable(factory):
         message = f"scaling.policy: {entry.value} is nothing that makes a policy from ScalingOptions"
         raise Misconfigured(message)
     return make
+
+
+def _told(error: Exception) -> str:
+    """One line of whatever somebody else's code raised."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -8,17 +8,14 @@ import math
 import numpy as np
 
 from burstlens.clouds.base import Billing
-from burstlens.scaling.due import Crew, Due, more
-from burstlens.scaling.estimate import UNSEEN
+from burstlens.scaling.due import Crew, Due, crew_of, more, slow_boot
 from burstlens.scaling.forecast import Load
 from burstlens.scaling.insurance import CATCHING_UP, Insurance
 from burstlens.scaling.observation import Observation, Prospect
 from burstlens.scaling.options import ScalingOptions
-from burstlens.scaling.rehearsal import WINDOWS, Conditions
+from burstlens.scaling.rehearsal import LEVEL_TICKS, Conditions
 from burstlens.scaling.worth import haste_seconds, worth_keeping, worth_launching
 
-_LEVEL_TICKS = 6
-"""The load that is expected to go on is the mean of so many ticks."""
 _ODD_SECOND = 1.0
 """Between what clocks say and when things are done."""
 _PAID_SERVING_SECONDS = 15.0
@@ -46,9 +43,10 @@ class Deadline:
 
     def __init__(self, options: ScalingOptions) -> None:
         self._options = options
-        self._load = Load(max(*WINDOWS, _CALM_TICKS, _LEVEL_TICKS))
+        self._load = Load(max(_CALM_TICKS, LEVEL_TICKS))
         self._insurance: Insurance | None = None
         self._conditions: Conditions | None = None
+        self._insured = False
         self._began_at: float | None = None
         self._why = "nothing is known yet"
 
@@ -79,7 +77,7 @@ class Deadline:
 
         The slow boot, as long as it leaves the tick in which it is seen that a request came; below 0 is in time.
         """
-        slow = max(pool.boot_seconds, pool.slow_boot_seconds or pool.boot_seconds * (1 + UNSEEN))
+        slow = slow_boot(pool)
         latest = self._slack(pool, 0.0) - self._options.tick_seconds - _ODD_SECOND
         if pool.boot_seconds <= latest:
             boot_seconds = min(slow, latest)
@@ -99,20 +97,28 @@ class Deadline:
 
     def _learn(self, observation: Observation, pool: Prospect, late_seconds: float) -> int:
         """Take the tick in, and return the reserve: 0 where a launch is always in time."""
-        tick = self._options.tick_seconds
         traffic = observation.traffic
-        steps = max(1, min(_MOST_STEPS, round(traffic.seconds / tick)))
-        insured = late_seconds > 0
-        if insured:
+        steps = max(1, min(_MOST_STEPS, round(traffic.seconds / self._options.tick_seconds)))
+        self._insured = late_seconds > 0
+        if self._insured:
             self._come_to_conditions(pool)
-        missed = self._newly_late(observation, steps * tick)
+        missed = traffic.overdue(self._options.deadline_seconds + self._options.tick_seconds / 2)
         reserve = 0
         for step in range(steps):
             arrived = traffic.arrived / steps
             self._load.after(arrived)
-            if insured and self._insurance is not None:
-                reserve = self._insurance.after(arrived, missed if step == 0 else 0.0, self._load)
-        return reserve
+            if self._insurance is not None:
+                reserve = self._insurance.after(arrived, missed if step == 0 else 0.0)
+        return min(reserve, self._insurable(observation))
+
+    def _insurable(self, observation: Observation) -> int:
+        """How many there are, and could be, of those whose boot is too slow.
+
+        What they cannot do comes from a pool that is in time. And when they all are there, they still are worth what
+        they were: otherwise they would go, and be launched again.
+        """
+        slow = {each.name: each.room for each in observation.prospects if self._boot(each)[1] > 0}
+        return sum(slow.values()) + sum(cohort.count for cohort in observation.cohorts if cohort.pool in slow)
 
     def _come_to_conditions(self, pool: Prospect) -> None:
         options = self._options
@@ -131,11 +137,6 @@ class Deadline:
             self._insurance.under(conditions)
         self._conditions = conditions
 
-    def _newly_late(self, observation: Observation, seconds: float) -> float:
-        """Requests whose deadline passed since the last look."""
-        oldest = observation.at - self._options.deadline_seconds - self._options.tick_seconds / 2
-        return sum(wave.count for wave in observation.traffic.backlog if oldest - seconds < wave.at - 1e-9 <= oldest)
-
     def _dues(self, observation: Observation, pool: Prospect, late_seconds: float) -> list[Due]:
         """What waits, and of what is expected, only that for which a launch of the next tick would be too late."""
         options, tick = self._options, self._options.tick_seconds
@@ -147,16 +148,19 @@ class Deadline:
             requests += wave.count
             dues.append(Due(wave.at - early + slack - observation.at, requests * service))
         if late_seconds > 0:
-            expected = self._load.mean(_LEVEL_TICKS)
+            expected = self._load.mean(LEVEL_TICKS)
             horizon = range(1, math.ceil(late_seconds / tick) + 3)
             dues += [Due(n * tick + slack - tick / 2, (requests + expected * n) * service) for n in horizon]
+        elif requests:
+            # What is late already is done at the latest as if it came now: nobody else may come for whom to launch.
+            dues.append(Due(slack - early, requests * service))
         return dues
 
     def _wish(
         self, observation: Observation, pool: Prospect, boot_seconds: float, dues: list[Due], reserve: int
     ) -> int:
         there = observation.instances
-        crew = _crew(observation, pool, boot_seconds)
+        crew = crew_of(observation, pool, boot_seconds)
         tick = self._options.tick_seconds
         now = more(dues, crew, boot_seconds, 0.0, self._share_out)
         haste = haste_seconds(observation, pool, self._slack(pool, boot_seconds), now)
@@ -185,9 +189,9 @@ class Deadline:
         return self._shrunk(observation, boot_seconds, dues, crew, kept)
 
     def _share_out(self, left: float, serving: float) -> float:
-        if self._conditions is None or self._insurance is None:
+        if self._conditions is None or not self._insured:
             return serving
-        arriving = self._load.mean(_LEVEL_TICKS) / self._options.tick_seconds
+        arriving = self._load.mean(LEVEL_TICKS) / self._options.tick_seconds
         return float(self._conditions.catch_up_seconds(np.asarray(left), arriving))
 
     def _unhurried(self, left: float, serving: float) -> float:
@@ -196,7 +200,7 @@ class Deadline:
         When boots take longer than any before, a few seconds are left for all that waits, and no fleet is large enough.
         """
         hurried = self._share_out(left, serving)
-        return hurried if self._insurance is not None else max(hurried, _PAID_SERVING_SECONDS)
+        return hurried if self._insured else max(hurried, _PAID_SERVING_SECONDS)
 
     def _shrunk(self, observation: Observation, boot_seconds: float, dues: list[Due], crew: Crew, least: int) -> int:
         """Send idle ones away that are paid for no longer, as long as nobody has to come back for what is known."""
@@ -220,24 +224,6 @@ class Deadline:
             return there - away
         self._why = f"{idle} idle, but {'paid for' if paid else 'kept'}"
         return there
-
-
-def _crew(observation: Observation, pool: Prospect, boot_seconds: float) -> Crew:
-    """The fleet in instances of this pool's speed; without cohorts, all are alike."""
-    pools = {each.name: each for each in observation.prospects}
-    if not observation.cohorts:
-        booting = ((boot_seconds, float(observation.pending)),) if observation.pending else ()
-        return Crew(float(observation.running), booting)
-    running, booting_ones = 0.0, []
-    for cohort in observation.cohorts:
-        own = pools.get(cohort.pool, pool)
-        count = cohort.count * pool.service_seconds / own.service_seconds
-        if cohort.booting:
-            boot = max(own.boot_seconds, own.slow_boot_seconds or own.boot_seconds * (1 + UNSEEN))
-            booting_ones.append((max(0.0, boot - cohort.age_seconds), count))
-        else:
-            running += count
-    return Crew(running, tuple(booting_ones))
 
 
 def _paid(observation: Observation, tick_seconds: float) -> int:

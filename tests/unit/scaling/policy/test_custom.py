@@ -29,6 +29,11 @@ class Latency:
         return f"{observation.depth} within {self.deadline_seconds:g} s"
 
 
+class Fussy:
+    def __init__(self, options):
+        raise ValueError("no\\n  mood")
+
+
 class Deaf:
     def __init__(self, options):
         pass
@@ -87,6 +92,7 @@ def test_nobody_has_it() -> None:
     ("name", "why"),
     [
         ("my_fleet:Missing", "my_fleet:Missing cannot be imported: module 'my_fleet' has no attribute 'Missing'"),
+        ("my_fleet:Fussy", "my_fleet:Fussy makes no policy from ScalingOptions: no mood"),
         ("broken", "my_fleet:Missing cannot be imported"),
         ("no_such_fleet:Latency", "no_such_fleet:Latency cannot be imported: No module named 'no_such_fleet'"),
         ("my_fleet:NUMBER", "my_fleet:NUMBER is nothing that makes a policy"),
