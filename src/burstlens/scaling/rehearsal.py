@@ -139,7 +139,8 @@ class Rehearsal:
         if load.ticks > conditions.boot_ticks + whole + 3:
             self.missed += np.clip(due - np.maximum(self._served, self._due), 0.0, None)
         self.promised += arrived
-        self._due = due
+        # Requests that take less than was thought are due later than was thought: who was counted is not counted again.
+        self._due = max(self._due, due)
 
     def _total_before(self, ticks: int) -> float:
         return self._totals[max(0, len(self._totals) - 1 - ticks)]

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
+import numpy as np
+
 from burstlens.scaling.insurance import Insurance
 from burstlens.scaling.rehearsal import Conditions
 
@@ -72,3 +74,14 @@ def test_r19_a_night_is_forgotten_after_an_hour_and_is_not_paid_for_the_next_eve
 def test_ticks_without_pauses_are_no_reason_to_go_at_the_first_one() -> None:
     assert reserves([*STEADY, *STEADY, 0.0])[-1] >= 1
     assert reserves([1.0, 0.0, 0.0])[-1] == 1
+
+
+def test_what_the_real_queue_missed_makes_it_more_careful() -> None:
+    rng = np.random.default_rng(1)
+    load = rng.poisson(np.where(rng.random(1440) < 0.05, 80.0, 20.0)).astype(float)
+
+    def kept(missed: float) -> int:
+        insurance = Insurance(CONDITIONS, 0.01)
+        return sum(insurance.after(arrived, missed) for arrived in load)
+
+    assert kept(1.0) > kept(0.0), "one in twenty was late, and one in a hundred may be"

@@ -184,6 +184,123 @@ def test_ticks_that_nobody_saw_are_made_up_for() -> None:
     assert watch.wish(3) >= 1
 
 
+@pytest.mark.parametrize("deadline", [120.0, 60.0, 30.0, 0.1])
+@pytest.mark.parametrize("waiting", [1, 1000])
+def test_what_is_late_already_is_done_all_the_same_when_nobody_comes_any_more(deadline: float, waiting: int) -> None:
+    """Nobody could be launched until all of it was late; then one can."""
+    dry = replace(PUBLIC, room=0)
+    watch = Watch(LONG.model_copy(update={"deadline_seconds": deadline}), dry)
+    for _ in range(200):
+        watch.wish(waiting)
+    watch.pool = PUBLIC
+    wishes = [watch.wish(waiting) for _ in range(6)]
+
+    assert 1 <= max(wishes) <= 19
+    assert waiting == 1 or max(wishes) > 1, "not by one alone for eight minutes"
+
+
+def test_a_pool_that_turns_out_to_be_in_time_needs_no_insurance_and_no_catching_up() -> None:
+    slow = replace(PUBLIC, boot_seconds=150.0, slow_boot_seconds=150.0)
+    watch = Watch(pool=slow)
+    for _ in range(30):
+        watch.wish(0)
+    watch.wish(20)
+    watch.wish(0, done=20)
+    watch.pool = PUBLIC
+    for _ in range(20):
+        watch.wish(0)
+
+    assert watch.wish(0) == 0
+    assert watch.first_wish(1000) == Watch().first_wish(1000) == 8
+
+
+def test_a_load_that_boots_become_too_slow_for_is_new_to_the_insurance() -> None:
+    options = LONG.model_copy(update={"deadline_seconds": 60.0})
+    watch = Watch(options)
+    for _ in range(300):
+        watch.wish(0, (running(3, 500),), done=20, busy=3)
+    watch.pool = replace(PUBLIC, boot_seconds=100.0, slow_boot_seconds=100.0)
+    wishes = [watch.wish(0, (running(3, 500),), done=20, busy=3) for _ in range(3)]
+
+    assert wishes[-1] == 4, "twice its highest tick, 2 instances' work, as for a load that nobody knows"
+    assert "4 are kept in reserve" in watch.policy.explain(watch.see(0))
+
+
+def test_where_the_slow_pool_is_full_nobody_is_kept_beyond_it_and_nobody_of_it_sent_away() -> None:
+    """The next launch is in time, so it needs no reserve. But who goes leaves room where the next one is not."""
+    own = Prospect("own", 150.0, 0.5, room=0, slow_boot_seconds=150.0)
+    watch = Watch(pool=PUBLIC)
+
+    def wish(rooms: int, fleet: tuple[Cohort, ...], done: float) -> int:
+        seen = replace(watch.see(0, fleet, done=done), prospects=(replace(own, room=rooms), PUBLIC))
+        return watch.policy.desired(seen)
+
+    private = Cohort("own", 4, 1000.0, booting=False)
+    for done in (0.0, 30.0, 0.0):
+        wish(4, (), done)
+    full = [wish(0, (private, running(3, 500)), 0.0) for _ in range(50)]
+
+    assert full[-1] == 4, "a spike of three instances' work was four minutes ago, and six would be kept for the next"
+
+
+def test_a_price_of_nothing_changes_nothing() -> None:
+    free = LONG.model_copy(update={"waiting_price_per_hour": 0.0})
+    ours, theirs = Watch(free), Watch()
+
+    assert [ours.wish(n * 7) for n in range(40)] == [theirs.wish(n * 7) for n in range(40)]
+
+
+def test_irregular_ticks_are_the_same_load() -> None:
+    """Ten requests in 10 s are the same whether the loop looked once or twice."""
+    options = LONG.model_copy(update={"deadline_seconds": 30.0})
+    twice, once = Watch(options), Watch(options)
+    for number in range(1, 201):
+        wish = twice.wish(0, (running(3, 500),), done=5)
+        if number % 2 == 0:
+            once.at = twice.at - 5.0
+            half = once.wish(0, (running(3, 500),), done=10)
+
+    assert half == wish > 0
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 0), (3, 3), (2, 5)])
+def test_r2_bounds_hold_when_nothing_waits_and_when_everything_does(least: int, most: int) -> None:
+    watch = Watch(LONG.model_copy(update={"min_instances": least, "max_instances": most}))
+    empty = [watch.wish(0) for _ in range(5)]
+    full = [watch.wish(100_000) for _ in range(30)]
+
+    assert set(empty) == {least}
+    assert max(full) == most
+
+
+@pytest.mark.parametrize(
+    ("depth", "fleet", "busy", "words"),
+    [
+        (0, (), 0, "nothing waits, 0 instances: all are at work"),
+        (0, (running(2, 10),), 0, "nothing waits, 2 instances: 2 idle, but paid for"),
+        (0, (running(3, 500),), 1, "nothing waits, 3 instances: 2 idle and paid for no longer"),
+        (3, (running(3, 500),), 3, "depth 3, the oldest for 5 s, 3 instances: all are at work"),
+    ],
+)
+def test_it_says_why(depth: int, fleet: tuple[Cohort, ...], busy: int, words: str) -> None:
+    watch = Watch()
+    for _ in range(30):
+        watch.wish(0)
+    watch.wish(depth, fleet, busy=busy)
+    observation = watch.see(depth, fleet, busy=busy)
+    watch.policy.desired(observation)
+
+    assert watch.policy.explain(observation) == words
+
+
+def test_it_says_why_it_waits_and_why_it_launches() -> None:
+    watch = Watch()
+    said = [watch.policy.explain(seen) for n in range(1, 15) if watch.policy.desired(seen := watch.see(n)) >= 0]
+
+    assert said[3] == "depth 4, the oldest for 15 s, 0 instances: 1 more are needed, but may still wait"
+    assert said[-1].endswith("1 more are needed, and later it would take more")
+
+
 OBSERVED = st.tuples(
     st.integers(0, 5000), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.floats(0, 1e5)
 )
@@ -195,10 +312,28 @@ OBSERVED = st.tuples(
     st.sampled_from([0.1, 5.0, 30.0, 120.0, 100_000.0]),
     st.sampled_from([0.5, 0.99, 0.9999]),
     st.sampled_from([0.0, 0.01, 100.0]),
-    st.sampled_from([PUBLIC, replace(PUBLIC, price_per_hour=0.0, room=0), replace(PUBLIC, service_seconds=200.0)]),
+    st.lists(
+        st.sampled_from(
+            [
+                PUBLIC,
+                replace(PUBLIC, price_per_hour=0.0, room=0),
+                replace(PUBLIC, service_seconds=200.0),
+                replace(PUBLIC, boot_seconds=90.0, slow_boot_seconds=0.0),
+                replace(PUBLIC, boot_seconds=0.0, slow_boot_seconds=600.0),
+            ]
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([0.5, 5.0, 60.0]),
 )
 def test_whatever_is_seen_it_stays_within_its_bounds_and_says_the_same_of_the_same(
-    seen: list[tuple[int, int, int, int, float]], deadline: float, attainment: float, price: float, pool: Prospect
+    seen: list[tuple[int, int, int, int, float]],
+    deadline: float,
+    attainment: float,
+    price: float,
+    pools: list[Prospect],
+    tick_seconds: float,
 ) -> None:
     options = ScalingOptions(
         policy="deadline",
@@ -207,9 +342,12 @@ def test_whatever_is_seen_it_stays_within_its_bounds_and_says_the_same_of_the_sa
         waiting_price_per_hour=price,
         min_instances=1,
         max_instances=40,
+        tick_seconds=tick_seconds,
     )
-    watch, twin = Watch(options, pool), Deadline(options)
-    for depth, boots, runs, busy, age in seen:
+    watch, twin = Watch(options), Deadline(options)
+    for number, (depth, boots, runs, busy, age) in enumerate(seen):
+        watch.pool = pools[number % len(pools)]
+        watch.at += age % 97
         fleet = (Cohort("public", boots, min(age, 60.0), booting=True), Cohort("gone", runs, age, booting=False))
         observation = watch.see(depth, fleet, done=busy, busy=busy)
         wish = watch.policy.desired(observation)
