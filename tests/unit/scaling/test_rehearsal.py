@@ -119,6 +119,31 @@ def test_nobody_is_lost_on_the_way_when_boots_turn_out_otherwise(boots: tuple[fl
     assert (rehearsal.cost[none] == before[none]).all(), "and who did it went, which nobody can who never came"
 
 
+def test_nobody_misses_twice_when_requests_turn_out_to_take_less() -> None:
+    """What was thought to be late already is due later than was thought."""
+    helpless = dataclasses.replace(CONDITIONS, cap=0)
+    rehearsal, load = Rehearsal(dataclasses.replace(helpless, service_seconds=31.0)), Load(12)
+    for tick, arrived in enumerate([*[10.0] * 30, *[0.0] * 20]):
+        if tick == 25:
+            before = rehearsal.missed.copy()
+            rehearsal.under(helpless)
+        load.after(arrived)
+        rehearsal.after(arrived, load)
+
+    assert before.min() > 100
+    assert rehearsal.missed == pytest.approx(before + 50), "those that came since"
+
+
+def test_no_rehearsed_fleet_is_larger_than_the_cap() -> None:
+    rehearsal, load = Rehearsal(dataclasses.replace(CONDITIONS, cap=3)), Load(12)
+    for arrived in SPIKY:
+        before = rehearsal.cost.copy()
+        load.after(arrived)
+        rehearsal.after(arrived, load)
+
+        assert (rehearsal.cost - before).max() <= 3 * 5
+
+
 CONDITION = st.builds(
     Conditions,
     tick_seconds=st.just(5.0),

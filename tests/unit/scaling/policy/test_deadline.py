@@ -87,6 +87,24 @@ def test_idle_ones_go_when_what_was_paid_for_is_used_up_and_not_before() -> None
     assert watch.wish(0, (running(3, 60),), busy=2) == 2
 
 
+def test_who_is_idle_for_a_moment_stays_for_the_load_of_the_last_minute() -> None:
+    def kept(done: float) -> int:
+        watch = Watch()
+        return [watch.wish(0, (running(6, 500),), done=done) for _ in range(30)][-1]
+
+    assert [kept(done) for done in (0, 27, 28, 60)] == [0, 2, 3, 6], "2.75 instances keep three"
+
+
+def test_nobody_goes_while_others_boot_for_what_waits() -> None:
+    watch = Watch()
+    for _ in range(30):
+        watch.wish(0)
+    fleet = (running(3, 500), Cohort("public", 2, 20.0, booting=True))
+
+    assert watch.wish(1, fleet, busy=1) == 5
+    assert watch.wish(0, fleet, done=1) == 2
+
+
 def test_hours_are_used_to_their_end() -> None:
     watch = Watch(pool=replace(PUBLIC, billing=Billing(3600, 0)))
     for _ in range(30):
@@ -251,16 +269,18 @@ def test_a_price_of_nothing_changes_nothing() -> None:
 
 
 def test_irregular_ticks_are_the_same_load() -> None:
-    """Ten requests in 10 s are the same whether the loop looked once or twice."""
+    """Sixty requests in 10 s are the same whether the loop looked once or twice."""
     options = LONG.model_copy(update={"deadline_seconds": 30.0})
     twice, once = Watch(options), Watch(options)
-    for number in range(1, 201):
-        wish = twice.wish(0, (running(3, 500),), done=5)
+    twice.wish(0)
+    once.wish(0)
+    for number in range(1, 21):
+        wish = twice.wish(0, (running(3, 500),), done=30)
         if number % 2 == 0:
             once.at = twice.at - 5.0
-            half = once.wish(0, (running(3, 500),), done=10)
+            half = once.wish(0, (running(3, 500),), done=60)
 
-    assert half == wish > 0
+    assert half == wish == 6, "twice the three that are at work"
 
 
 @pytest.mark.parametrize(("least", "most"), [(0, 0), (3, 3), (2, 5)])
