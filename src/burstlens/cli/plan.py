@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from burstlens.cli import FAILED, INTERRUPTED
 from burstlens.cli.scenario import (
     Arrivals,
     AsJson,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from burstlens.simulate.oracle import Bound
     from burstlens.simulate.plan import Plan, Tried
     from burstlens.simulate.study import Scenario
-
-NOTHING, INTERRUPTED = 1, 130
 
 
 def plan(
@@ -105,7 +104,7 @@ def plan(
         typer.echo("burstlens: interrupted: what is shown is the best of what was tried by then", err=True)
         raise typer.Exit(INTERRUPTED)
     if found is None or found.best is None:
-        raise typer.Exit(NOTHING)
+        raise typer.Exit(FAILED)
 
 
 def _search(scenario: "Scenario", jobs: int, budget: float | None) -> "tuple[Plan | None, bool]":

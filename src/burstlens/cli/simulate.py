@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from burstlens.cli import INTERRUPTED
 from burstlens.cli.scenario import (
     Arrivals,
     AsJson,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from burstlens.simulate.report import Study
     from burstlens.simulate.row import Row
     from burstlens.simulate.study import Run, Scenario
-
-INTERRUPTED = 130
 
 
 def simulate(

@@ -75,11 +75,6 @@ class Pool:
     """EC2: id (``lt-…``) or name of what every instance has in common."""
     billing: Billing = field(default_factory=Billing)
 
-    @property
-    def rank(self) -> tuple[int, float]:
-        """What pools are filled by, the lowest first."""
-        return (self.order, self.price_per_hour)
-
 
 @dataclass(frozen=True, slots=True)
 class Instance:

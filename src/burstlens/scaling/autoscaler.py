@@ -9,7 +9,6 @@ import structlog
 
 from burstlens.clock import Clock
 from burstlens.clouds.base import Cloud, Pool, Spec
-from burstlens.queues.base import Queue
 from burstlens.scaling.actor import Actor, Done
 from burstlens.scaling.beats import Beats
 from burstlens.scaling.decision import Census, Decision, Load, Placed, Presence
@@ -21,7 +20,7 @@ from burstlens.scaling.ledger import Ledger
 from burstlens.scaling.limits import frugal, guard, rationed, without_standby
 from burstlens.scaling.members import Activity, Member, muster
 from burstlens.scaling.observation import Observation
-from burstlens.scaling.observer import Observer, Sight
+from burstlens.scaling.observer import Counted, Observer, Sight
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.placement import Plan, place
 from burstlens.scaling.policy import policy_from
@@ -49,7 +48,7 @@ class Autoscaler:
     def __init__(
         self,
         *,
-        queue: Queue,
+        queue: Counted,
         clouds: Mapping[str, Cloud],
         pools: Sequence[Pool],
         heartbeats: Beats,

@@ -4,17 +4,25 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 from burstlens.clouds.base import Cloud, Instance
 from burstlens.errors import Unavailable
 from burstlens.messages import Heartbeat
-from burstlens.queues.base import Depth, Queue
+from burstlens.queues.base import Depth
 from burstlens.scaling.beats import Beats
 from burstlens.scaling.options import ScalingOptions
 from burstlens.scaling.troubles import Troubles
 
 _FORGET_LIMIT = 50
 """Heartbeats deleted in one tick at most, so that a tick stays short."""
+
+
+class Counted(Protocol):
+    """What the autoscaler asks of a queue; see `burstlens.queues.base.Queue`."""
+
+    async def depth(self) -> Depth:
+        """Count. Raises when the backend does not answer: unknown is not zero (R7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Observer:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Counted,
         clouds: Mapping[str, Cloud],
         heartbeats: Beats,
         fleet: str,

@@ -2,12 +2,10 @@
 
 import asyncio
 from math import inf
-from typing import cast
 
 import numpy as np
 
 from burstlens.clouds.base import Pool, Spec
-from burstlens.queues.base import Queue
 from burstlens.scaling.autoscaler import Autoscaler
 from burstlens.scaling.decision import Decision
 from burstlens.scaling.options import ScalingOptions
@@ -76,7 +74,7 @@ class _Run:
             for name in dict.fromkeys(pool.cloud for pool in pools)
         }
         self._autoscaler = _Quiet(
-            queue=cast("Queue", self._queue),  # of which it calls nothing but depth()
+            queue=self._queue,
             clouds=clouds,
             pools=pools,
             heartbeats=SimulatedHeartbeats(self._site, self._clock.elapsed),

@@ -10,6 +10,7 @@ import pytest
 
 from burstlens.clouds.base import Market, Pool
 from burstlens.errors import Misconfigured
+from burstlens.scaling.placement import fill_order
 from burstlens.settings import Settings, load_settings
 from burstlens.settings.model import ModelSettings, PoolSettings
 
@@ -313,4 +314,4 @@ def test_there_is_no_setting_for_a_secret_of_openstack(folder: Path) -> None:
 def test_instances_of_one_order_are_ranked_by_price() -> None:
     pools = [Pool("a", "ec2", 1, order=1), Pool("b", "ec2", 1, price_per_hour=0.2), Pool("c", "openstack", 1)]
 
-    assert [pool.name for pool in sorted(pools, key=lambda pool: pool.rank)] == ["c", "b", "a"]
+    assert [pool.name for pool in fill_order(pools, {})] == ["c", "b", "a"]

