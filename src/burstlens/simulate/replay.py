@@ -121,7 +121,7 @@ class Recording:
             raise Misconfigured(message)
         gaps = [later.at - earlier.ended_at for earlier, later in pairwise(decisions)]
         return cls(
-            arrivals=_arrivals(decisions),
+            arrivals=_arrivals(decisions, heartbeat_seconds),
             world=World(_pools(decisions), heartbeat_seconds=heartbeat_seconds),
             tick_seconds=min(max(median(gaps), 0.01), 60.0) if gaps else options.tick_seconds,
             seconds=decisions[-1].ended_at - decisions[0].at,
@@ -136,11 +136,14 @@ class Recording:
         return Course.of_outcome(simulate(self.arrivals, self.world, own, policy))
 
 
-def _arrivals(decisions: Sequence[Decision]) -> Floats:
-    """What came between two counts came evenly; what the first one found was there."""
+def _arrivals(decisions: Sequence[Decision], heartbeat_seconds: float) -> Floats:
+    """What came between two counts came evenly; what the first one found was there.
+
+    What the depth does not show was told by workers, who count what they have done: it came since they last did.
+    """
     began = decisions[0].at
     parts = [np.empty(0)]
-    total, depth, since = 0.0, 0, began
+    total, depth, since, grown = 0.0, 0, began, began
     for decision in decisions:
         if decision.load is None or decision.depth is None:
             continue
@@ -149,9 +152,17 @@ def _arrivals(decisions: Sequence[Decision]) -> Floats:
             # Another autoscaler, which began its count with what it found.
             came = max(0, decision.depth.total - depth)
         count = round(came)
-        parts.append(since - began + (decision.at - since) * (np.arange(count) + 0.5) / max(1, count))
+        seen = min(count, max(0, decision.depth.total - depth))
+        told_since = min(since, max(grown, decision.at - heartbeat_seconds))
+        parts.append(_evenly(since - began, decision.at - began, seen))
+        parts.append(_evenly(told_since - began, decision.at - began, count - seen))
         total, depth, since = decision.load.total, decision.depth.total, decision.ended_at
-    return np.concatenate(parts)
+        grown = decision.at if count else grown
+    return np.sort(np.concatenate(parts))
+
+
+def _evenly(since: float, until: float, count: int) -> Floats:
+    return since + (until - since) * (np.arange(count) + 0.5) / max(1, count)
 
 
 def _pools(decisions: Sequence[Decision]) -> tuple[SimulatedPool, ...]:
@@ -187,7 +198,9 @@ def _pools(decisions: Sequence[Decision]) -> tuple[SimulatedPool, ...]:
 def _slowness(decisions: Sequence[Decision], prospects: Mapping[str, Prospect]) -> float:
     """How many times longer requests took than the last estimates say; 1 if the log cannot tell.
 
-    Measured over the ticks in which every running instance had something to do, and none came or went.
+    Measured over the ticks in which every running instance had something to do, and none came or went. And nobody
+    finishes more than it can: where a run was over before any worker had told its pace, the estimates are what settings
+    assume, and the instances that were there bound how long a request can have taken.
     """
     known = [
         (d.at, d.depth.total, d.census.running, d.load.total, d.pools)
@@ -195,13 +208,23 @@ def _slowness(decisions: Sequence[Decision], prospects: Mapping[str, Prospect]) 
         if d.depth is not None and d.census is not None and d.load is not None
     ]
     expected = finished = 0.0
+    possible = done = 0.0
     begun, steady = 0, False
-    for (since, depth, running, total, pools), (at, later_depth, later_running, later_total, _) in pairwise(known):
+    for (since, depth, running, total, pools), (at, later_depth, later_running, later_total, later_pools) in pairwise(
+        known
+    ):
+        most = later_pools if later_running > running else pools
+        speeds = [count / prospects[name].service_seconds for name, count in most.items() if name in prospects]
+        speed = sum(speeds) / max(1, sum(most.values()))
+        went = later_total - total + depth - later_depth
+        if depth:
+            possible += (at - since) * max(running, later_running) * speed
+            done += went
         if running != later_running or min(depth, later_depth) < 2 * running:
             steady = False
             continue
-        speeds = [count / prospects[name].service_seconds for name, count in pools.items() if name in prospects]
-        expected += (at - since) * running * sum(speeds) / max(1, sum(pools.values()))
-        finished += later_total - total + depth - later_depth
+        expected += (at - since) * running * speed
+        finished += went
         begun, steady = begun if steady else begun + running, True
-    return expected / finished if expected and finished >= _ENOUGH * begun else 1.0
+    pace = expected / finished if expected and finished >= _ENOUGH * begun else 1.0
+    return min(pace, possible / done) if possible and done >= _ENOUGH else pace

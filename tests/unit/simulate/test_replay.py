@@ -118,6 +118,22 @@ def test_requests_take_what_the_fleet_s_pace_was_while_it_had_no_lack_of_them(
     assert recorded(log).world.pools[0].service.median_seconds == pytest.approx(seconds_of_one)
 
 
+def test_nobody_finished_more_than_it_can_whatever_the_estimate_says() -> None:
+    run = (
+        decided(0, 0, 0, 0),
+        decided(1, 100, 0, 100, launched=2),
+        decided(2, 96, 2, 100),
+        decided(3.5, 2, 2, 100),
+        decided(4, 0, 2, 100),
+        decided(4.5, 0, 0, 100),
+    )
+    (pool,) = recorded(run).world.pools
+
+    assert pool.service.median_seconds == pytest.approx((1 + 1.5 + 0.5) * 2 / 100), (
+        "not the half second of the settings"
+    )
+
+
 def test_the_tick_is_the_median_of_those_there_were() -> None:
     assert recorded().tick_seconds == 1.0
     assert recorded().seconds == 20.0
